@@ -1,0 +1,1 @@
+"""What becomes of jobs: committed, started, and how they ended."""

@@ -1,0 +1,1 @@
+"""Bytes in, events out: framing, envelopes and grammars, without a clock, a file or a socket."""

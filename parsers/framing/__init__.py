@@ -1,0 +1,1 @@
+"""Take frames out of a stream of octets (RFC 6587)."""

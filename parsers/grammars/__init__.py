@@ -1,0 +1,1 @@
+"""The grammars that are built in, one module for each program."""

@@ -1,0 +1,1 @@
+"""Events in, jobs out: which events matter, what they mean over time, and what to do about them."""
