@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from twisted.logger import LogLevel
-
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -20,11 +18,6 @@ class Notice:
     def __str__(self) -> str:
         """Render as one line; the log's formatter escapes what a peer may have put into it."""
         return self.words.format(**{item.name: getattr(self, item.name) for item in dataclasses.fields(self)})
-
-    @property
-    def log_level(self) -> LogLevel:
-        """The level as Twisted's logger has it."""
-        return LogLevel.levelWithName(self.level)
 
 
 Notify = Callable[[Notice], None]
