@@ -31,3 +31,325 @@ class Listening(Notice):
     words = "{source}: listening on {address}"
     source: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerTrouble(Notice):
+    """One peer's connection cannot begin or go on; the listener is fine."""
+
+    level = "warn"
+    words = "{source}: {address}: {problem}"
+    source: str
+    address: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeFailed(PeerTrouble):
+    """TLS did not come about: no TLS at all, no common ground, no acceptable chain, too slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRefused(PeerTrouble):
+    """The peer proved its certificate, and the listener's policy does not permit it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBroken(PeerTrouble):
+    """A TLS stream is damaged and was closed: what follows the damage is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTruncated(PeerTrouble):
+    """A TLS stream ended without close_notify: its tail may be missing.
+
+    Some clients send none when they stop, syslog-ng among them, so that it is no warning.
+    """
+
+    level = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerStarted(Notice):
+    """The process that starts children is there and has its tasks."""
+
+    words = "the runner is process {pid} and has {tasks} tasks"
+    pid: int
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerDied(Notice):
+    """The process that starts children is gone with the jobs that it had; it is started again."""
+
+    level = "error"
+    words = "the runner died; {lost} jobs are lost; it is started again in {wait:g} seconds, and jobs wait until then"
+    lost: int
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerKeeperDied(Notice):
+    """The outer of the runner's two processes is gone, which nothing but a signal or a bug of ours brings about."""
+
+    level = "error"
+    words = "the runner's outer process died: {reason}"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerGone(Notice):
+    """The runner died wholly, and the gateway has no longer the privileges to start it."""
+
+    level = "critical"
+    words = "the runner is gone and can be started only by user {uid}, which the gateway is no longer: restart it"
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerGarbled(Notice):
+    """The runner said what no gateway understands; it is started again."""
+
+    level = "critical"
+    words = "the runner and the gateway do not understand each other (a bug of ours): {problem}"
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerReloaded(Notice):
+    """The runner has loaded its tasks again."""
+
+    words = "the runner has {tasks} tasks"
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerReloadFailed(Notice):
+    """The runner could not load its tasks; those of before stay."""
+
+    level = "error"
+    words = "the runner keeps the tasks it had: {problem}"
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerSaid(Notice):
+    """A line on the runner's standard error: a traceback, or what only it could see."""
+
+    level = "warn"
+    words = "the runner says: {line}"
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedListening(Notice):
+    """A source has given up its port."""
+
+    words = "{source}: no longer listening on {address}"
+    source: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class CannotListen(Notice):
+    """A source did not get its port; the others go on."""
+
+    level = "error"
+    words = "{source}: cannot listen on {address}: {problem}"
+    source: str
+    address: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRefused(PeerTrouble):
+    """There are too many connections already, in all or from this address."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRefused(PeerTrouble):
+    """What a peer sends cannot be divided into messages; its connection is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverLimitFrames(PeerTrouble):
+    """Messages over the listener's `max_frame` were cut or dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionIdle(PeerTrouble):
+    """Nothing came for the idle time; the connection is closed."""
+
+    level = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramsDropped(Notice):
+    """The kernel dropped datagrams because we did not read them in time."""
+
+    level = "warn"
+    words = "{source}: the kernel dropped {count} datagrams because its receive buffer was full"
+    source: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveBufferGranted(Notice):
+    """The kernel granted less buffer for datagrams than was asked for."""
+
+    level = "warn"
+    words = (
+        "{source}: the kernel granted a receive buffer of {granted} octets where {wanted} were asked for; raise "
+        "net.core.rmem_max, or lower receive_buffer"
+    )
+    source: str
+    granted: int
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFired(Notice):
+    """A rule's condition came true."""
+
+    words = "rule {rule}: {count} event(s) for {key} from {source} ({address})"
+    rule: str
+    count: int
+    key: str
+    source: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobsHeld(Notice):
+    """A rule has something to do, and its sender is not trusted far enough for that."""
+
+    level = "warn"
+    words = (
+        "rule {rule}: nothing was started for {key}: the sender {address} is known by {trust} only, and the rule "
+        "wants more; list its network under `trusted:` of the source {source}, or lower the rule's `trust:`"
+    )
+    rule: str
+    key: str
+    address: str
+    trust: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobSucceeded(Notice):
+    """A process ended with exit code 0."""
+
+    words = "rule {rule}: {task} succeeded in {seconds:.3f} s (job {job})"
+    rule: str
+    task: str
+    job: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed(Notice):
+    """A process failed, or could not be started."""
+
+    level = "error"
+    words = "rule {rule}: {task} failed: {problem} (job {job}, {seconds:.3f} s){output}"
+    rule: str
+    task: str
+    job: str
+    seconds: float
+    problem: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventLost(Notice):
+    """Our own fault: a message that met a bug; the others go on."""
+
+    level = "critical"
+    words = "a bug of the gateway, please report it: {problem}; the message was {frame}"
+    problem: str
+    frame: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationWarning(Notice):
+    """The configuration loads, and something in it is probably not meant."""
+
+    level = "warn"
+    words = "{problem}"
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOff(Notice):
+    """A rule or a rule file does not load: it is off, and the rest runs."""
+
+    level = "error"
+    words = "off until it is mended: {problem}"
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded(Notice):
+    """The configuration was read anew."""
+
+    words = "reloaded {config}: {rules} rules, {sources} sources"
+    config: str
+    rules: int
+    sources: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRefused(Notice):
+    """The new configuration does not load; the one in use stays."""
+
+    level = "error"
+    words = "not reloaded, the configuration in use stays: {problem}"
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateReloaded(Notice):
+    """New connections get the new certificate."""
+
+    words = "{source}: new certificate in use, it expires on {expires}"
+    source: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateKept(Notice):
+    """A new certificate does not load; the one in use stays."""
+
+    level = "error"
+    words = "{source}: the certificate in use stays: {problem}"
+    source: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateExpires(Notice):
+    """A server certificate expires soon, or has."""
+
+    level = "warn"
+    words = "{source}: the server's certificate expires on {expires}"
+    source: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(Notice):
+    """Everything that could be started is."""
+
+    words = "ready: {rules} rules, {sources} sources"
+    rules: int
+    sources: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTotals(Notice):
+    """What a source took in since the start; said at the end and on request."""
+
+    words = "{source}: {frames} messages in {octets} octets since the start"
+    source: str
+    frames: int
+    octets: int

@@ -17,7 +17,10 @@ def printable(text: str) -> str:
 
     Inside an event they are lone surrogates (PEP 383): nothing is lost, and a rule's `.` matches each of them.
     """
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a pair, as JSON can write one: "\\ud800"
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _printable_value(value: FieldValue) -> FieldValue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from parsers.event import FieldValue, lookup, printable
@@ -83,7 +83,49 @@ class FillError(ValueError):
     """A value cannot stand where the argument wants it; the job fails without being started."""
 
 
-PLACEHOLDER = re.compile(r"\$(?:(\$)|\{([^{}]*)\})")
+PLACEHOLDER = re.compile(r"\$(?:(\$)|\{([^{}]*)\}|(\{))")
+"""`$$`, `${field}`, or a `${` that is not closed; any other dollar sign stands for itself."""
+
+FIELD_NAME = re.compile(r"[\w@][\w@.-]*|log\.syslog\.structured_data\.[^\s{}]+")
+
+
+def check_argument(argument: str) -> None:
+    """Check one argument of a task as far as that can be done without an event, for whoever loads rules.
+
+    Raises:
+        FillError: it holds a NUL, a `${` that is not closed, or braces around what is no field's name.
+    """
+    if "\0" in argument:
+        raise FillError("an argument cannot hold a NUL character")
+    for match in PLACEHOLDER.finditer(argument):
+        if match[3]:
+            raise FillError(f"'${{' is not closed in {argument!r}; for the two characters write '$${{'")
+        if match[2] is not None and not FIELD_NAME.fullmatch(match[2]):
+            raise FillError(f"{match[2]!r} is no name of a field; for a dollar sign write '$$'")
+
+
+def check_argv(argv: Sequence[str]) -> None:
+    """Check all arguments of a task; which program runs must not depend on an event.
+
+    Raises:
+        FillError: as `check_argument`, or there is no program, or its name is to come from an event.
+    """
+    if not argv or not argv[0]:
+        raise FillError("there is no program to run")
+    for argument in argv:
+        check_argument(argument)
+    if any(match[2] is not None for match in PLACEHOLDER.finditer(argv[0])):
+        raise FillError(f"the program cannot come from an event: {argv[0]!r}")
+
+
+def fill_argv(argv: Sequence[str], fields: Mapping[str, FieldValue], *, options: bool = False) -> list[str]:
+    """Put the event's values into the arguments of a task: as many as before, whatever the values hold.
+
+    Raises:
+        FillError: as `fill` and `check_argv`.
+    """
+    check_argv(argv)
+    return [fill(argument, fields, options=options) for argument in argv]
 
 
 def fill(argument: str, fields: Mapping[str, FieldValue], *, options: bool = False) -> str:
@@ -92,24 +134,30 @@ def fill(argument: str, fields: Mapping[str, FieldValue], *, options: bool = Fal
     The argument stays one argument whatever the values hold: nothing splits it afterwards.
 
     Raises:
-        FillError: a field is absent, is no single value, holds a NUL, or would begin the argument with `-`.
+        FillError: a field is absent, is no single value, holds a NUL, or would begin the argument with `-`; or a
+            `${` is not closed.
     """
 
     def value(match: re.Match[str]) -> str:
         if match[1]:
             return "$"
-        found = lookup(fields, match[2])
-        if found is None:
-            raise FillError(f"the event has no field {match[2]}")
-        if isinstance(found, list | dict):
-            raise FillError(
-                f"the field {match[2]} is a {'list' if isinstance(found, list) else 'table'}, not one value"
-            )
-        text = printable(str(found).lower() if isinstance(found, bool) else str(found))
-        if "\0" in text:
-            raise FillError(f"the value of {match[2]} holds a NUL character")
-        if text.startswith("-") and match.start() == 0 and not options:
-            raise FillError(f"the value of {match[2]} begins with '-' and would be an option: {text[:80]!r}")
-        return text
+        if match[3]:
+            raise FillError(f"'${{' is not closed in {argument!r}")
+        return _text(match[2], lookup(fields, match[2]))
 
-    return PLACEHOLDER.sub(value, argument)
+    filled = PLACEHOLDER.sub(value, argument)
+    # The whole is looked at, not each value: an empty one may bring the next to the front.
+    if filled.startswith("-") and not argument.startswith("-") and not options:
+        raise FillError(f"the value of {argument} begins with '-' and would be an option: {filled[:80]!r}")
+    return filled
+
+
+def _text(name: str, value: FieldValue) -> str:
+    if value is None:
+        raise FillError(f"the event has no field {name}")
+    if isinstance(value, list | dict):
+        raise FillError(f"the field {name} is a {'list' if isinstance(value, list) else 'table'}, not one value")
+    text = printable(str(value).lower() if isinstance(value, bool) else str(value))
+    if "\0" in text:
+        raise FillError(f"the value of {name} holds a NUL character")
+    return text

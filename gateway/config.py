@@ -1,0 +1,280 @@
+"""The configuration: frozen values, read and checked as a whole before anything is opened."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from gateway.source_config import FileKind, Source, TcpSource, TlsSource, UdpSource, UnixSource, as_source, file_kind
+from parsers.errors import OperatorError, Place
+from parsers.message import Trust
+from rules.load import BUILTIN, TRUST, Defaults, LoadedFile, load_rules
+from rules.load_task import as_task_defaults
+from rules.schema import Fields, Problems, Reader, as_list, did_you_mean, mapping_of, sequence_of
+from rules.strict_yaml import Node, parse, shown
+from rules.values import as_choice, as_duration, as_int, as_size, as_text
+
+MAX_FILE = 16 * 1024**2
+"""Octets of a configuration or rule file: thousands of rules; more is the wrong file."""
+
+PROCESSES = 8
+"""Processes that run at a time, as long as nobody says otherwise."""
+
+SOURCE_NAME = r"[a-z0-9][a-z0-9_.-]{0,63}"
+
+
+class ConfigErrors(OperatorError):  # noqa: N818 -- it is several errors
+    """Everything that is wrong with a configuration; renders one error a line."""
+
+    def __init__(self, errors: Iterable[OperatorError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(map(str, self.errors)))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What peers may cost us; durations are seconds.
+
+    Attributes:
+        connections: open stream connections in all.
+        connections_per_address: of one IP address.
+        handshakes: TLS handshakes under way.
+        handshake_timeout: how long one may take.
+        idle: after how long a silent connection is closed.
+        pending: octets received and not yet dealt with before streams pause and datagrams are dropped.
+    """
+
+    connections: int = 4096
+    connections_per_address: int = 256
+    handshakes: int = 512
+    handshake_timeout: float = 10.0
+    idle: float = 3600.0
+    pending: int = 64 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the operator wants.
+
+    Attributes:
+        folder: where the configuration stands; relative files are its neighbours.
+        state: folder for what is kept; made on start.
+        library: names of shipped rule files.
+        rules: the operator's own rule files, in the order they load.
+        grammars: Python modules with a GRAMMAR of the operator's own.
+        sources: in the order of the file; a name is `event.dataset`.
+        processes: how many processes run at a time.
+        warnings: what works but probably is not meant.
+    """
+
+    path: Path
+    folder: Path
+    state: Path
+    sources: tuple[Source, ...]
+    library: tuple[str, ...] = ()
+    rules: tuple[Path, ...] = ()
+    grammars: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    defaults: Defaults = field(default_factory=Defaults)
+    processes: int = PROCESSES
+    warnings: tuple[OperatorError, ...] = field(default=(), compare=False)
+
+
+def load(path: Path) -> Config:
+    """Read a configuration.
+
+    Raises:
+        ConfigErrors: all that is wrong with it, each with its place.
+    """
+    place = Place(str(path), 1, 1)
+    problems = Problems()
+    try:
+        root = parse(read_text(path, place), str(path))
+        if root is None:
+            raise OperatorError("this configuration is empty; `gateway init DIR` makes one that works", place)
+    except OperatorError as error:
+        raise ConfigErrors([error]) from None
+    config = problems.attempt(root, _as_config(path))
+    if config is None or problems.count:
+        raise ConfigErrors(problems.errors)
+    return config
+
+
+def read_rules(config: Config) -> tuple[LoadedFile, ...]:
+    """Read the shipped and the operator's rule files; what is wrong with them is in them."""
+    shipped: list[tuple[str, Path | Traversable]] = [
+        (f"library/{name}.yaml", _shipped(name)) for name in config.library
+    ]
+    files = [*shipped, *((str(path), path) for path in config.rules)]
+    return tuple(_read_rule_file(name, file, config.defaults) for name, file in files)
+
+
+def _read_rule_file(name: str, file: Path | Traversable, defaults: Defaults) -> LoadedFile:
+    try:
+        return load_rules(read_text(file, Place(name, 1, 1)), name, defaults)
+    except OperatorError as error:
+        return LoadedFile(name, (), (error,))
+
+
+def read_text(path: Path | Traversable, place: Place) -> str:
+    """Read an operator's text file.
+
+    Raises:
+        OperatorError: it cannot be read, is no regular file, too large, or not UTF-8; `place` says who wants it.
+    """
+    try:
+        if isinstance(path, Path) and (kind := file_kind(path)) is not FileKind.REGULAR:
+            raise OperatorError(f"{path} {kind.value}", place)
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be read: {error.strerror}", place) from None
+    if len(data) > MAX_FILE:
+        raise OperatorError(f"{path} is larger than {MAX_FILE:,} octets; is it the right file?", place)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        start = data.rfind(b"\n", 0, error.start) + 1
+        line, column = data.count(b"\n", 0, error.start) + 1, len(data[start : error.start].decode()) + 1
+        raise OperatorError(
+            f"the octet 0x{data[error.start]:02X} is no UTF-8; save the file as UTF-8", Place(place.file, line, column)
+        ) from None
+
+
+def _library() -> Traversable:
+    return resources.files("rules").joinpath("library")
+
+
+def _shipped(name: str) -> Traversable:
+    return _library().joinpath(f"{name}.yaml")
+
+
+def library_names() -> tuple[str, ...]:
+    """Return the names of the shipped rule files."""
+    return tuple(sorted(entry.name[:-5] for entry in _library().iterdir() if entry.name.endswith(".yaml")))
+
+
+def _as_config(path: Path) -> Reader[Config]:
+    folder = path.parent
+
+    def read(node: Node, problems: Problems) -> Config:
+        with Fields(node, problems) as fields:
+            state = fields.take("state", _as_folder(folder), folder / "state")
+            library = fields.take("library", as_list(_library_name), ())
+            rules = fields.take("rules", _as_rule_files(folder), ())
+            grammars = fields.take(
+                "grammars", as_list(as_text(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a module's name")), ()
+            )
+            sources = fields.require("sources", _as_sources(folder), "e.g. {syslog-tcp: {tcp: 1514}}") or ()
+            limits = fields.take("limits", _limits, Limits())
+            defaults = fields.take("defaults", _defaults, Defaults())
+            processes = fields.take("runner", _processes, PROCESSES)
+        return Config(
+            path, folder, state, sources, library, rules, grammars, limits, defaults, processes, problems.warnings
+        )
+
+    return read
+
+
+def _as_folder(folder: Path) -> Reader[Path]:
+    def read(node: Node, problems: Problems) -> Path:
+        path = folder / as_text(r".+", "a folder")(node, problems)
+        if file_kind(path) not in {FileKind.MISSING, FileKind.FOLDER}:
+            raise OperatorError(f"{path} cannot be used: it is no folder, or cannot be reached", node.place)
+        return path
+
+    return read
+
+
+def _library_name(node: Node, problems: Problems) -> str:
+    name, known = as_text()(node, problems), library_names()
+    if name not in known:
+        advice = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+        raise OperatorError(f"{shown(name)} is no shipped rule file{advice}", node.place)
+    return name
+
+
+def _as_rule_files(folder: Path) -> Reader[tuple[Path, ...]]:
+    """Read a list of files and patterns; each file once, a pattern's files in the order of their names."""
+
+    def read(node: Node, problems: Problems) -> tuple[Path, ...]:
+        found: dict[Path, None] = {}
+        for item in sequence_of(node).items:
+            pattern = problems.attempt(item, as_text(r".+", "a file or a pattern such as rules/*.yaml"))
+            if pattern is None:
+                continue
+            path, kind = folder / pattern, file_kind(folder / pattern)
+            if kind is FileKind.MISSING and glob.has_magic(pattern):
+                matches = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 -- Path refuses absolute ones
+                found.update(dict.fromkeys(folder / match for match in sorted(matches)))
+            elif kind is FileKind.REGULAR:
+                found[path] = None
+            else:
+                problems.error(f'"rules": {path} {kind.value}', item.place)
+        return tuple(found)
+
+    return read
+
+
+def _as_sources(folder: Path) -> Reader[tuple[Source, ...]]:
+    def read(node: Node, problems: Problems) -> tuple[Source, ...]:
+        entries = mapping_of(node).entries
+        if not entries:
+            raise OperatorError("name at least one source: {syslog-tcp: {tcp: 1514}}", node.place)
+        sources: list[Source] = []
+        for entry in entries:
+            if not re.fullmatch(SOURCE_NAME, entry.key) or entry.key == "gateway":
+                problems.error(f"{shown(entry.key)} cannot be a source's name; use a-z, 0-9, - _ .", entry.place)
+            source = problems.attempt(entry.value, as_source(entry.key, folder), entry.key)
+            if source is not None:
+                sources.append(source)
+        _refuse_overlaps(sources, problems)
+        return tuple(sources)
+
+    return read
+
+
+def _refuse_overlaps(sources: list[Source], problems: Problems) -> None:
+    for index, source in enumerate(sources):
+        for other in sources[:index]:
+            match source, other:
+                case (TcpSource() | TlsSource(), TcpSource() | TlsSource()):
+                    clash = source.address.overlaps(other.address)
+                case UdpSource(), UdpSource():
+                    clash = source.address.overlaps(other.address)
+                case UnixSource(), UnixSource():
+                    clash = source.path == other.path
+                case _:
+                    clash = False
+            if clash:
+                where = source.path if isinstance(source, UnixSource) else source.address
+                problems.error(f"{source.name}: {other.name} listens on {where} already; choose another", source.place)
+
+
+def _limits(node: Node, problems: Problems) -> Limits:
+    usual = Limits()
+    with Fields(node, problems, "limits") as fields:
+        return Limits(
+            fields.take("connections", as_int(1, 1_000_000), usual.connections),
+            fields.take("connections_per_address", as_int(1, 1_000_000), usual.connections_per_address),
+            fields.take("handshakes", as_int(1, 1_000_000), usual.handshakes),
+            fields.take("handshake_timeout", as_duration(), usual.handshake_timeout),
+            fields.take("idle", as_duration(), usual.idle),
+            fields.take("pending", as_size(1024**2, 1024**4), usual.pending),
+        )
+
+
+def _defaults(node: Node, problems: Problems) -> Defaults:
+    with Fields(node, problems, "defaults") as fields:
+        trust = fields.take("trust", as_choice(TRUST), Trust.ACCOUNT)
+        return Defaults(trust, fields.take("run", as_task_defaults(BUILTIN), BUILTIN))
+
+
+def _processes(node: Node, problems: Problems) -> int:
+    with Fields(node, problems, "runner") as fields:
+        return fields.take("limit", as_int(1, 4096), PROCESSES)

@@ -1,0 +1,355 @@
+"""Open the configured sources, and follow a configuration that changes without dropping a connection."""
+
+from __future__ import annotations
+
+import errno as numbers
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IReactorTCP,
+    IReactorTime,
+    IReactorUDP,
+    IReactorUNIXDatagram,
+    ITransport,
+)
+
+from gateway.config import Limits
+from gateway.notices import (
+    CannotListen,
+    CertificateExpires,
+    CertificateKept,
+    CertificateReloaded,
+    Listening,
+    Notify,
+    StoppedListening,
+)
+from gateway.pipeline import Pipeline
+from gateway.source_config import Source, TcpSource, TlsSource, UdpSource, UnixSource
+from gateway.sources.admission import Admission, AdmittingFactory
+from gateway.sources.datagrams import MAX_DATAGRAM, SyslogDatagrams
+from gateway.sources.stream import StreamContext, SyslogStreamFactory
+from gateway.tls import HalfHandshakes, TLSConnection, TLSFactory
+from gateway.tls_context import ReloadingContext
+from gateway.trust import Networks, PolicyKind, certificate_names, judge
+from parsers.errors import OperatorError
+from parsers.message import Origin, Peer, Trust
+
+BACKLOG = 1024
+"""Connections that the kernel holds for us while we are busy; it caps this at net.core.somaxconn."""
+
+EXPIRY_WARNING = 30 * 86_400.0
+"""Seconds before a server certificate's end from which on it is said, at start and at every reload."""
+
+
+class Reactor(IReactorTCP, IReactorUDP, IReactorUNIXDatagram, IReactorTime):
+    """What listeners need of a reactor."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A source that has its port; `follow` gives it other settings, for what comes from then on."""
+
+    source: Source
+    port: IListeningPort
+    address: str
+    follow: Callable[[Source], None]
+    poll: Callable[[], None]
+
+
+class Listeners:
+    """All sources of the running gateway.
+
+    Args:
+        now: the wall clock, in seconds since 1970.
+    """
+
+    def __init__(
+        self, reactor: Reactor, pipeline: Pipeline, limits: Limits, notify: Notify, now: Callable[[], float]
+    ) -> None:
+        self._reactor = reactor
+        self._pipeline = pipeline
+        self._notify = notify
+        self._now = now
+        self._limits = limits
+        self._admission = Admission(limits.connections, limits.connections_per_address)
+        self._half = HalfHandshakes(limits.handshakes)
+        self._open: dict[tuple[str, str], _Open] = {}
+
+    def follow(self, sources: Iterable[Source], limits: Limits) -> None:
+        """Open what is new, close what is gone, give the others their new settings; connections stay open."""
+        self._limits = limits
+        self._admission.limit, self._admission.limit_per_address = limits.connections, limits.connections_per_address
+        wanted = {_key(source): source for source in sources}
+        for key in [key for key in self._open if key not in wanted]:
+            self._close(self._open.pop(key))
+        for key, source in wanted.items():
+            known = self._open.get(key)
+            if known is None:
+                self._listen(key, source)
+            else:
+                known.follow(source)
+                known.source = source
+
+    def poll(self) -> None:
+        """Look after what changes by itself: certificate files, and datagrams that the kernel dropped."""
+        for listener in self._open.values():
+            listener.poll()
+
+    def stop(self) -> Deferred[list[object]]:
+        """Give up all ports; connections go on until they are closed."""
+        stopped = [self._close(self._open.pop(key)) for key in list(self._open)]
+        return gatherResults(stopped, consumeErrors=True)
+
+    def __len__(self) -> int:
+        """Count the open sources."""
+        return len(self._open)
+
+    def _close(self, listener: _Open) -> Deferred[object]:
+        self._notify(StoppedListening(listener.source.name, listener.address))
+        return maybeDeferred(listener.port.stopListening)
+
+    def _listen(self, key: tuple[str, str], source: Source) -> None:
+        try:
+            match source:
+                case TcpSource():
+                    listener = self._listen_tcp(source)
+                case TlsSource():
+                    listener = self._listen_tls(source)
+                case UdpSource() | UnixSource():
+                    listener = self._listen_datagrams(source)
+        except OperatorError as error:
+            self._notify(CannotListen(source.name, key[1], str(error)))
+        except (CannotListenError, OSError) as error:
+            self._notify(CannotListen(source.name, key[1], _why(error)))
+        else:
+            self._open[key] = listener
+            self._notify(Listening(source.name, listener.address))
+
+    # -- streams --
+
+    def _context(self) -> StreamContext:
+        return StreamContext(self._pipeline.accept, self._notify, self._reactor, self._now, self._limits.idle)
+
+    def _listen_tcp(self, source: TcpSource) -> _Open:
+        factory = SyslogStreamFactory(source.stream, _tcp_origin(source), self._context())
+        port = self._listen_stream(source, factory)
+
+        def follow(changed: Source) -> None:
+            assert isinstance(changed, TcpSource)  # noqa: S101 -- the key says so
+            factory.stream, factory.origin_of, factory.context = changed.stream, _tcp_origin(changed), self._context()
+
+        return _Open(source, port, _bound(port), follow, _nothing)
+
+    def _listen_tls(self, source: TlsSource) -> _Open:
+        keeper = _Certificate(source, self._notify, self._now)
+        inner = SyslogStreamFactory(source.stream, _tls_origin(source), self._context())
+        factory = TLSFactory(
+            inner,
+            lambda: keeper.context.current,
+            keeper.judge,
+            source=source.name,
+            clock=self._reactor,
+            half=self._half,
+            notify=self._notify,
+            timeout=self._limits.handshake_timeout,
+        )
+        port = self._listen_stream(source, factory)
+
+        def follow(changed: Source) -> None:
+            assert isinstance(changed, TlsSource)  # noqa: S101 -- the key says so
+            inner.stream, inner.origin_of, inner.context = changed.stream, _tls_origin(changed), self._context()
+            factory.timeout = self._limits.handshake_timeout
+            keeper.follow(changed)
+
+        return _Open(source, port, _bound(port), follow, keeper.poll)
+
+    def _listen_stream(
+        self, source: TcpSource | TlsSource, factory: SyslogStreamFactory | TLSFactory
+    ) -> IListeningPort:
+        outer = AdmittingFactory(factory, self._admission, source.name, self._notify)
+        return self._reactor.listenTCP(source.address.port, outer, BACKLOG, source.address.host)  # type: ignore[arg-type]  # a wrapping factory is one
+
+    # -- datagrams --
+
+    def _listen_datagrams(self, source: UdpSource | UnixSource) -> _Open:
+        protocol = SyslogDatagrams(
+            source.name,
+            _datagram_origin(source),
+            self._pipeline.accept,
+            self._notify,
+            clock=self._reactor,
+            now=self._now,
+            is_full=lambda: self._pipeline.pending > self._limits.pending,
+            receive_buffer=source.receive_buffer,
+        )
+        if isinstance(source, UdpSource):
+            port = self._reactor.listenUDP(source.address.port, protocol, source.address.host, MAX_DATAGRAM)
+            address = _bound(port)
+        else:
+            _clear_way(source)
+            port = self._reactor.listenUNIXDatagram(str(source.path), protocol, MAX_DATAGRAM, source.mode)
+            address = str(source.path)
+
+        def follow(changed: Source) -> None:
+            assert isinstance(changed, UdpSource | UnixSource)  # noqa: S101 -- the key says so
+            protocol.source, protocol.origin_of = changed.name, _datagram_origin(changed)
+
+        return _Open(source, port, address, follow, protocol.tell_drops)
+
+
+class _Certificate:
+    """The certificate and the peer policy of one TLS listener, as they are now."""
+
+    def __init__(self, source: TlsSource, notify: Notify, now: Callable[[], float]) -> None:
+        self._source = source
+        self._notify = notify
+        self._now = now
+        self.context = self._load(source)
+        self._tell_expiry()
+
+    def judge(self, der: bytes | None) -> Peer:
+        """Say who the peer is, or refuse it."""
+        return judge(der, self._source.peers, self._now())
+
+    def follow(self, source: TlsSource) -> None:
+        """Take other settings; a certificate that does not load leaves the one in use."""
+        former, self._source = self._source, source
+        same_files = (former.certificates, former.client_ca, former.peers) == (
+            source.certificates,
+            source.client_ca,
+            source.peers,
+        )
+        if same_files:
+            self._reload()
+            return
+        try:
+            self.context = self._load(source)
+        except OperatorError as error:
+            self._source = former
+            self._notify(CertificateKept(source.name, str(error)))
+        else:
+            self._tell_new()
+
+    def poll(self) -> None:
+        """Load the files anew when one has changed."""
+        if self.context.changed():
+            self._reload()
+
+    def _load(self, source: TlsSource) -> ReloadingContext:
+        pinned = source.peers.pins_certificate if source.peers.kind is PolicyKind.FINGERPRINT else None
+        return ReloadingContext(source.certificates, source.client_ca, now=self._now, pinned=pinned)
+
+    def _reload(self) -> None:
+        changed = self.context.changed()
+        try:
+            self.context.reload()
+        except OperatorError as error:
+            self._notify(CertificateKept(self._source.name, str(error)))
+        else:
+            if changed:
+                self._tell_new()
+
+    def _tell_new(self) -> None:
+        self._notify(CertificateReloaded(self._source.name, _date(self.context.expires)))
+        self._tell_expiry()
+
+    def _tell_expiry(self) -> None:
+        if self.context.expires - self._now() < EXPIRY_WARNING:
+            self._notify(CertificateExpires(self._source.name, _date(self.context.expires)))
+
+
+def _key(source: Source) -> tuple[str, str]:
+    match source:
+        case UnixSource():
+            return "unix", str(source.path)
+        case _:
+            # port 0 is any free port: such sources are told apart by their names
+            address = str(source.address) if source.address.port else f"{source.address} ({source.name})"
+            return type(source).__name__, address
+
+
+def _tcp_origin(source: TcpSource) -> Callable[[ITransport], Origin]:
+    networks = Networks(map(str, source.trusted))
+
+    def origin_of(transport: ITransport) -> Origin:
+        peer = transport.getPeer()
+        host, port = str(getattr(peer, "host", "-")), getattr(peer, "port", None)
+        return Origin(source.name, Trust.NETWORK, host, port, trusted=host in networks, zone=source.zone)
+
+    return origin_of
+
+
+def _tls_origin(source: TlsSource) -> Callable[[ITransport], Origin]:
+    networks = Networks(map(str, source.trusted))
+
+    def origin_of(transport: ITransport) -> Origin:
+        assert isinstance(transport, TLSConnection)  # noqa: S101 -- TLSFactory made it
+        address = transport.getPeer()
+        host, port = str(getattr(address, "host", "-")), getattr(address, "port", None)
+        names = certificate_names(transport.certificate) if transport.certificate else ()
+        return Origin(
+            source.name,
+            Trust.CERTIFICATE,
+            host,
+            port,
+            transport.peer,
+            trusted=host in networks,
+            zone=source.zone,
+            hostname=source.hostname,
+            names=names,
+        )
+
+    return origin_of
+
+
+def _datagram_origin(source: UdpSource | UnixSource) -> Callable[[object], Origin]:
+    if isinstance(source, UnixSource):
+        local = Origin(source.name, Trust.LOCAL, None, None, zone=source.zone)
+        return lambda _: local
+    networks = Networks(map(str, source.trusted))
+
+    def origin_of(address: object) -> Origin:
+        assert isinstance(address, tuple)  # noqa: S101 -- Twisted gives (host, port)
+        host, port = str(address[0]), int(address[1])
+        return Origin(source.name, Trust.DATAGRAM, host, port, trusted=host in networks, zone=source.zone)
+
+    return origin_of
+
+
+def _clear_way(source: UnixSource) -> None:
+    """Make the socket's folder, and remove a socket that an earlier run left behind."""
+    source.path.parent.mkdir(parents=True, exist_ok=True)
+    if source.path.is_socket():
+        source.path.unlink()
+    elif source.path.exists():
+        raise OperatorError(f"{source.path} is there and is no socket; move it away", source.place)
+
+
+def _bound(port: IListeningPort) -> str:
+    host = port.getHost()
+    return f"[{host.host}]:{host.port}" if ":" in host.host else f"{host.host}:{host.port}"  # type: ignore[attr-defined]
+
+
+def _why(error: Exception) -> str:
+    reason = getattr(error, "socketError", error)
+    errno = getattr(reason, "errno", None)
+    if errno == numbers.EADDRINUSE:
+        return "another program has this port already; `ss -lntup` names it. Stop it, or choose another port"
+    if errno == numbers.EACCES:
+        return "permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+    if errno == numbers.EADDRNOTAVAIL:
+        return "this machine has no such address; `ip address` lists those it has"
+    return str(getattr(reason, "strerror", None) or reason)
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def _nothing() -> None:
+    """There is nothing to look after."""

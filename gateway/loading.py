@@ -1,0 +1,118 @@
+"""From a configuration file to everything that runs by it: rules, grammars, the sieve and the tasks."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from gateway.config import Config, ConfigErrors, load, read_rules
+from gateway.pipeline import Stages
+from parsers.errors import OperatorError, Place
+from parsers.grammar import Grammar
+from parsers.lowering import EndlessRepeatError
+from parsers.parse import Parser, builtin_grammars
+from rules.job import Task
+from rules.load import merge
+from rules.rule import Rule
+from rules.rulebook import RuleBook
+from rules.sieve import Sieve
+
+KEPT_SIEVES = 4
+"""Compiled databases that stay in the cache: one or two configurations and the way back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that loads; `errors` are rules that are off, `warnings` what is probably not meant."""
+
+    config: Config
+    parser: Parser
+    rules: tuple[Rule, ...]
+    errors: tuple[OperatorError, ...]
+    warnings: tuple[OperatorError, ...]
+
+
+def load_all(path: Path) -> Loaded:
+    """Read a configuration and its rules.
+
+    Raises:
+        ConfigErrors: the configuration itself, or a grammar it names, does not load.
+    """
+    config = load(path)
+    files = read_rules(config)
+    rules, twice = merge(files)
+    own = _own_grammars(config)
+    try:
+        parser = Parser((*own, *builtin_grammars()))
+    except EndlessRepeatError as error:
+        raise ConfigErrors([OperatorError(f"grammars: {error}", Place(str(path)))]) from None
+    errors = (*(error for file in files for error in file.errors), *twice)
+    warnings = (*config.warnings, *(warning for file in files for warning in file.warnings))
+    return Loaded(config, parser, rules, errors, warnings)
+
+
+def load_tasks(path: Path) -> Mapping[str, Task]:
+    """Return the tasks that the configuration's rules name: the runner's own copy, read by itself.
+
+    Raises:
+        ConfigErrors: the configuration does not load.
+    """
+    rules, _ = merge(read_rules(load(path)))
+    return {task.name: task for rule in rules for task in rule.do}
+
+
+def make_stages(loaded: Loaded, *, cached: bool = True) -> Stages:
+    """Make what a batch goes through; the compiled sieve comes from the state folder where it is there."""
+    rulebook = RuleBook(loaded.rules, loaded.parser.grammars, loaded.config.defaults.trust)
+    sieve = _sieve(rulebook, loaded.config.state / "sieve") if cached else Sieve(rulebook.needs)
+    return Stages(sieve, loaded.parser, rulebook)
+
+
+def _own_grammars(config: Config) -> tuple[Grammar, ...]:
+    problems: list[OperatorError] = []
+    grammars: list[Grammar] = []
+    for name in config.grammars:
+        try:
+            grammar = importlib.import_module(name).GRAMMAR
+        except AttributeError:
+            problems.append(OperatorError(f"grammars: the module {name} has no GRAMMAR", Place(str(config.path))))
+        except Exception as error:  # noqa: BLE001 -- the operator's module can fail in any way
+            words = f"grammars: the module {name} cannot be imported: {type(error).__name__}: {error}"
+            problems.append(OperatorError(words, Place(str(config.path))))
+        else:
+            if isinstance(grammar, Grammar):
+                grammars.append(grammar)
+            else:
+                words = f"grammars: GRAMMAR of the module {name} is no parsers.grammar.Grammar"
+                problems.append(OperatorError(words, Place(str(config.path))))
+    if problems:
+        raise ConfigErrors(problems)
+    return tuple(grammars)
+
+
+def _sieve(rulebook: RuleBook, folder: Path) -> Sieve:
+    """Take the compiled sieve from the cache, or compile it and keep it; a cache that fails costs only time."""
+    key = Sieve.key_of(rulebook.needs)
+    file = folder / f"{key}.hs"
+    compiled = None
+    with suppress(OSError):
+        compiled = file.read_bytes()
+    sieve = Sieve(rulebook.needs, compiled)
+    if sieve.was_compiled:
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=folder, suffix=".new", delete=False) as fresh:
+                fresh.write(sieve.dump())
+            Path(fresh.name).replace(file)
+            _prune(folder.glob("*.hs"))
+    return sieve
+
+
+def _prune(files: Iterable[Path]) -> None:
+    newest_first = sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in newest_first[KEPT_SIEVES:]:
+        file.unlink()

@@ -1,0 +1,1 @@
+"""The small separate process that starts children, and the gateway's side of it (`client`)."""

@@ -1,0 +1,353 @@
+"""What a source of the configuration is: where it listens, whom it believes, and how its octets become frames."""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+import stat
+from dataclasses import dataclass
+from datetime import tzinfo
+from ipaddress import IPv6Address, ip_address
+from pathlib import Path
+
+from gateway.trust import PeerPolicy, parse_pattern
+from gateway.zone import local_zone, parse_zone
+from parsers.errors import OperatorError, Place
+from parsers.framing.framer import MAX_FRAME, OverLimit
+from parsers.framing.syslog_stream import Framing
+from parsers.message import HostnamePolicy
+from rules.condition import Network
+from rules.schema import Fields, Problems, Reader, as_list, as_one_or_more, scalar_of
+from rules.strict_yaml import Node, ScalarNode, shown
+from rules.values import as_bool, as_choice, as_mode, as_network, as_size, as_text, choices
+
+LEAST_FRAME = 480
+"""Octets; what every receiver must be able to take (RFC 5424 section 6.1)."""
+GREATEST_FRAME = 16 * 1024**2
+"""Octets; each connection may hold one frame of this size."""
+RECEIVE_BUFFER = 4 * 1024**2
+"""Octets of the kernel's buffer for datagrams: some 20,000 messages while we are busy; the kernel may grant less."""
+MAX_SOCKET_PATH = 107
+"""Octets of a unix socket's path (unix(7))."""
+
+KINDS = ("tcp", "tls", "udp", "unix")
+
+
+class FileKind(enum.Enum):
+    """What stands at a path, in the words of an error."""
+
+    REGULAR = "is a file"
+    FOLDER = "is a folder, not a file"
+    OTHER = "is not a regular file"
+    MISSING = "does not exist"
+    UNREACHABLE = "cannot be reached: no permission, or the path is too long"
+
+
+def file_kind(path: Path) -> FileKind:
+    """Tell what stands at a path; a FIFO must not be opened, for that would wait for its other end."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return FileKind.MISSING
+    except (OSError, ValueError):
+        return FileKind.UNREACHABLE
+    return FileKind.FOLDER if stat.S_ISDIR(mode) else FileKind.REGULAR if stat.S_ISREG(mode) else FileKind.OTHER
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; `host` is an IP address."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Render as `HOST:PORT`, an IPv6 address in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return ip_address(self.host).is_loopback
+
+    def overlaps(self, other: Address) -> bool:
+        """Tell whether both cannot listen at once; `::` takes IPv4 as well. Port 0 is whatever is free."""
+        if not self.port or self.port != other.port:
+            return False
+        hosts = {self.host, other.host}
+        both_ipv4 = ":" not in self.host and ":" not in other.host
+        return len(hosts) == 1 or "::" in hosts or ("0.0.0.0" in hosts and both_ipv4)  # noqa: S104 -- compared, not bound
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """How a stream's octets become frames."""
+
+    framing: Framing = Framing.AUTO
+    max_frame: int = MAX_FRAME
+    over_limit: OverLimit = OverLimit.TRUNCATE
+
+
+@dataclass(frozen=True, slots=True)
+class TcpSource:
+    """Syslog over plain TCP (RFC 6587)."""
+
+    name: str
+    place: Place
+    address: Address
+    zone: tzinfo
+    trusted: tuple[Network, ...] = ()
+    stream: Stream = Stream()
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSource:
+    """Syslog over TLS (RFC 5425).
+
+    Attributes:
+        certificates: files of (certificate chain, key), at most one pair for each type of key.
+        client_ca: the authorities whose clients are believed; None when only pinned ones are.
+    """
+
+    name: str
+    place: Place
+    address: Address
+    zone: tzinfo
+    certificates: tuple[tuple[Path, Path], ...]
+    client_ca: Path | None
+    peers: PeerPolicy
+    hostname: HostnamePolicy = HostnamePolicy.MESSAGE
+    trusted: tuple[Network, ...] = ()
+    stream: Stream = Stream()
+
+
+@dataclass(frozen=True, slots=True)
+class UdpSource:
+    """Syslog over UDP (RFC 5426); `receive_buffer` is what the kernel is asked to hold, in octets."""
+
+    name: str
+    place: Place
+    address: Address
+    zone: tzinfo
+    trusted: tuple[Network, ...] = ()
+    receive_buffer: int = RECEIVE_BUFFER
+
+
+@dataclass(frozen=True, slots=True)
+class UnixSource:
+    """Datagrams of this machine, as syslog(3) sends them."""
+
+    name: str
+    place: Place
+    path: Path
+    zone: tzinfo
+    mode: int = 0o660
+    receive_buffer: int = RECEIVE_BUFFER
+
+
+Source = TcpSource | TlsSource | UdpSource | UnixSource
+
+
+def as_source(name: str, folder: Path) -> Reader[Source | None]:
+    """Read one source; relative files are the configuration's neighbours."""
+
+    def read(node: Node, problems: Problems) -> Source | None:
+        with Fields(node, problems, name) as fields:
+            given = [kind for kind in KINDS if kind in fields]
+            if len(given) != 1:
+                for kind in KINDS:
+                    fields.pop(kind)
+                fields.rest()
+                several = f"it has {' and '.join(given)}" if given else "there is none"
+                raise OperatorError(f"a source has exactly one of {', '.join(KINDS)}; {several}", node.place)
+            place = fields.place_of(given[0])
+            zone = fields.take("time_zone", as_zone, None) or local_zone()
+            return _KINDS[given[0]](_Common(name, place, zone, folder), fields, problems)
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    name: str
+    place: Place
+    zone: tzinfo
+    folder: Path
+
+
+def _tcp(common: _Common, fields: Fields, problems: Problems) -> Source | None:
+    address = fields.take("tcp", as_listen_address, None)
+    trusted, stream = _trusted(fields), _stream(fields)
+    if address and not address.loopback:
+        problems.warn(
+            f"{common.name}: plain TCP on {address} takes whatever anyone sends there; prefer tls", common.place
+        )
+    if address is None:
+        return None
+    return TcpSource(common.name, common.place, address, common.zone, trusted, stream)
+
+
+def _tls(common: _Common, fields: Fields, problems: Problems) -> Source | None:
+    address = fields.take("tls", as_listen_address, None)
+    files = as_one_or_more(_as_file(common.folder))
+    certificates = fields.require("certificate", files, "`gateway init DIR` makes one") or ()
+    keys = fields.take("key", files, certificates)
+    if certificates and len(keys) != len(certificates):
+        problems.error(f"{len(certificates)} certificates, but {len(keys)} keys; list them in pairs", common.place)
+    given, peers_at = {key for key in ("client_ca", "peers") if key in fields}, fields.place_of("peers")
+    client_ca = fields.take("client_ca", _as_file(common.folder), None)
+    everyone = PeerPolicy.any_certificate() if "peers" not in given else None
+    peers = fields.take("peers", _as_peers(common.folder), everyone)
+    if "client_ca" not in given and peers and not peers.pins:
+        problems.error(
+            'without "client_ca" nobody could get in: name the authority that signs your clients, or write '
+            "peers: {fingerprints: [...]}; `gateway init DIR` makes an authority",
+            peers_at,
+        )
+    hostname = fields.take("hostname", as_choice(choices(HostnamePolicy)), HostnamePolicy.MESSAGE)
+    trusted, stream = _trusted(fields), _stream(fields)
+    if not address or not peers:
+        return None
+    pairs = tuple(zip(certificates, keys, strict=False))
+    return TlsSource(
+        common.name, common.place, address, common.zone, pairs, client_ca, peers, hostname, trusted, stream
+    )
+
+
+def _udp(common: _Common, fields: Fields, problems: Problems) -> Source | None:
+    address = fields.take("udp", as_listen_address, None)
+    trusted = _trusted(fields)
+    buffer = fields.take("receive_buffer", _as_buffer, RECEIVE_BUFFER)
+    if address and not address.loopback:
+        problems.warn(f"{common.name}: UDP on {address} can be forged by anyone; prefer tls", common.place)
+    if address is None:
+        return None
+    return UdpSource(common.name, common.place, address, common.zone, trusted, buffer)
+
+
+def _unix(common: _Common, fields: Fields, _: Problems) -> Source | None:
+    path = fields.take("unix", _as_socket(common.folder), None)
+    mode = fields.take("mode", as_mode(), 0o660)
+    buffer = fields.take("receive_buffer", _as_buffer, RECEIVE_BUFFER)
+    return UnixSource(common.name, common.place, path, common.zone, mode, buffer) if path else None
+
+
+_KINDS = {"tcp": _tcp, "tls": _tls, "udp": _udp, "unix": _unix}
+_as_buffer = as_size(4096, 1024**3)
+
+
+def _trusted(fields: Fields) -> tuple[Network, ...]:
+    return fields.take("trusted", as_list(as_network()), ())
+
+
+def _stream(fields: Fields) -> Stream:
+    return Stream(
+        fields.take("framing", as_choice(choices(Framing)), Framing.AUTO),
+        fields.take("max_frame", as_size(LEAST_FRAME, GREATEST_FRAME), MAX_FRAME),
+        fields.take("over_limit", as_choice(choices(OverLimit)), OverLimit.TRUNCATE),
+    )
+
+
+def as_listen_address(node: Node, problems: Problems) -> Address:  # noqa: ARG001 -- a reader's signature
+    """Read `PORT` (on loopback), `HOST:PORT` or `[IPV6]:PORT`."""
+    wanted = 'an address such as 1514, "0.0.0.0:1514" or "[::]:1514"'
+    scalar = scalar_of(node, wanted)
+    match = re.fullmatch(r"(?:(?:\[([^\]]*)\]|([^:\[\]]*)):)?([0-9]{1,5})", scalar.text, re.ASCII)
+    if not match or int(match[3]) > 0xFFFF:
+        raise OperatorError(f"{wanted} is wanted, not {shown(scalar.text)}", node.place)
+    host = match[1] or match[2] or "127.0.0.1"
+    if host == "localhost":
+        host = "127.0.0.1"
+    try:
+        found = ip_address(host)
+    except ValueError:
+        raise OperatorError(f"{shown(host)} is no IP address; a listener needs one, not a name", node.place) from None
+    if isinstance(found, IPv6Address) != (match[1] is not None):
+        raise OperatorError(f"brackets are for IPv6 addresses, not {shown(host)}", node.place)
+    return Address(str(found), int(match[3]))
+
+
+def as_zone(node: Node, problems: Problems) -> tzinfo:  # noqa: ARG001 -- a reader's signature
+    """Read a time zone."""
+    try:
+        return parse_zone(scalar_of(node, "a time zone such as Europe/Zurich, +02:00 or local").text)
+    except ValueError as error:
+        raise OperatorError(str(error), node.place) from None
+
+
+def _as_peers(folder: Path) -> Reader[PeerPolicy | None]:
+    """Read who may come in: `certificate`, `{names: [...]}` or `{fingerprints: [...]}`."""
+
+    def read(node: Node, problems: Problems) -> PeerPolicy | None:
+        if isinstance(node, ScalarNode):
+            return as_choice({"certificate": PeerPolicy.any_certificate()})(node, problems)
+        with Fields(node, problems, "peers") as fields:
+            if ("names" in fields) == ("fingerprints" in fields):
+                raise OperatorError("write either {names: [...]} or {fingerprints: [...]}", node.place)
+            names = fields.take("names", as_list(_as_peer_name, least=1), None)
+            pins = fields.take("fingerprints", as_list(_as_pin(folder), least=1), None)
+            common_name = fields.take("common_name", as_bool(), default=False)
+        if pins:
+            return PeerPolicy.pinned(pins)
+        return PeerPolicy.names(names, common_name=common_name) if names else None
+
+    return read
+
+
+def _as_peer_name(node: Node, problems: Problems) -> str:
+    text = as_text(r".+", "a name such as web1.example.com or *.example.com")(node, problems)
+    try:
+        parse_pattern(text)
+    except ValueError as error:
+        raise OperatorError(str(error), node.place) from None
+    return text
+
+
+def _as_pin(folder: Path) -> Reader[str]:
+    """Read a fingerprint, or a PEM file that holds the certificate; returned with its whole path."""
+
+    def read(node: Node, problems: Problems) -> str:
+        text = as_text(r".+", "a fingerprint or a PEM file")(node, problems)
+        if "/" in text or text.endswith((".pem", ".crt", ".cer")):
+            text = str(_as_file(folder)(node, problems).absolute())
+        try:
+            PeerPolicy.pinned([text])
+        except (ValueError, OperatorError) as error:
+            raise OperatorError(str(error), node.place) from None
+        return text
+
+    return read
+
+
+def _as_file(folder: Path) -> Reader[Path]:
+    """Read the path of a file that must be there, readable and not empty."""
+
+    def read(node: Node, problems: Problems) -> Path:
+        path = folder / as_text(r".+", "a file")(node, problems)
+        kind = file_kind(path)
+        if kind is not FileKind.REGULAR:
+            advice = "; `gateway init DIR` makes certificates and keys" if kind is FileKind.MISSING else ""
+            raise OperatorError(f"{path} {kind.value}{advice}", node.place)
+        try:
+            with path.open("rb") as file:
+                empty = not file.read(1)
+        except OSError as error:
+            raise OperatorError(f"{path} cannot be read: {error.strerror}", node.place) from None
+        if empty:
+            raise OperatorError(f"{path} is empty", node.place)
+        return path
+
+    return read
+
+
+def _as_socket(folder: Path) -> Reader[Path]:
+    def read(node: Node, problems: Problems) -> Path:
+        path = folder / as_text(r".+", "a socket's path")(node, problems)
+        if len(os.fsencode(path.absolute())) > MAX_SOCKET_PATH:
+            raise OperatorError(
+                f"{path} is too long for a socket's path (at most {MAX_SOCKET_PATH} octets)", node.place
+            )
+        return path
+
+    return read

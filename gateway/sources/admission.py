@@ -1,0 +1,89 @@
+"""Let connections in, so many in all and so many from one address; outside of TLS, where a refusal costs nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from twisted.internet.interfaces import IAddress, IProtocolFactory, ITransport
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+
+from gateway.notices import ConnectionRefused, Notify
+
+READ = 256 * 1024
+"""Octets that one read may deliver: work is done by the batch, and a batch is a read."""
+
+
+class Admission:
+    """Counts connections over all listeners that share it."""
+
+    def __init__(self, limit: int, limit_per_address: int) -> None:
+        self.limit = limit
+        self.limit_per_address = limit_per_address
+        self._by_address: Counter[str] = Counter()
+        self._all = 0
+
+    def enter(self, address: str) -> str | None:
+        """Count one more; returns why not, and then does not count it."""
+        if self._all >= self.limit:
+            return f"refused, there are {self._all} connections already (limits: connections)"
+        if self._by_address[address] >= self.limit_per_address:
+            return (
+                f"refused, this address has {self._by_address[address]} connections already "
+                "(limits: connections_per_address)"
+            )
+        self._all += 1
+        self._by_address[address] += 1
+        return None
+
+    def leave(self, address: str) -> None:
+        """Count one less."""
+        self._all -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+
+class AdmittedConnection(ProtocolWrapper):
+    """A connection that was let in and is counted."""
+
+    address = ""
+
+    def makeConnection(self, transport: ITransport) -> None:
+        """Read more at a time than Twisted does by itself."""
+        if hasattr(transport, "bufferSize"):
+            transport.bufferSize = READ
+        super().makeConnection(transport)  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Count it no more."""
+        factory = self.factory
+        assert isinstance(factory, AdmittingFactory)  # noqa: S101 -- who else would make one
+        factory.admission.leave(self.address)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+
+class AdmittingFactory(WrappingFactory):
+    """Asks before the protocol of another factory is made; a refused connection is closed at once."""
+
+    protocol = AdmittedConnection
+    noisy = False
+
+    def __init__(self, inner: IProtocolFactory, admission: Admission, source: str, notify: Notify) -> None:
+        super().__init__(inner)  # type: ignore[no-untyped-call]
+        self.admission = admission
+        self._source = source
+        self._notify = notify
+
+    def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
+        """Make the protocol of a connection, or refuse it."""
+        address = str(getattr(addr, "host", "-"))
+        problem = self.admission.enter(address)
+        if problem is not None:
+            self._notify(ConnectionRefused(self._source, address, problem))
+            return None
+        connection = super().buildProtocol(addr)
+        assert isinstance(connection, AdmittedConnection)  # noqa: S101 -- `protocol` says so
+        connection.address = address
+        return connection

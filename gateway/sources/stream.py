@@ -1,0 +1,135 @@
+"""Syslog over a stream: what TCP and TLS listeners have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from gateway.notices import ConnectionIdle, Notify, OverLimitFrames, StreamRefused
+from gateway.pipeline import Accept
+from gateway.source_config import Stream
+from parsers.framing.syslog_stream import framer
+from parsers.message import Batch, Frames, Origin
+
+MAX_PENDING = 8
+"""Batches of one connection that wait for their commit; then it is not read until one is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamContext:
+    """What the connections of one listener share; `idle` in seconds, `now` is the wall clock."""
+
+    accept: Accept
+    notify: Notify
+    clock: IReactorTime
+    now: Callable[[], float]
+    idle: float
+
+
+class SyslogStream(Protocol):
+    """One connection that sends syslog messages and gets no answer."""
+
+    def __init__(self, stream: Stream, origin_of: Callable[[ITransport], Origin], context: StreamContext) -> None:
+        self._framer = framer(stream.framing, stream.max_frame, stream.over_limit)
+        self._max_frame = stream.max_frame
+        self._origin_of = origin_of
+        self._context = context
+        self._pending = 0
+        self._last = 0.0
+        self._idle_check: IDelayedCall | None = None
+        self._closed = False
+
+    def connectionMade(self) -> None:
+        """Learn who the peer is."""
+        assert self.transport is not None  # noqa: S101 -- Twisted has just set it
+        self._origin = self._origin_of(self.transport)
+        self._last = self._context.clock.seconds()
+        self._idle_check = self._context.clock.callLater(self._context.idle, self._check_idle)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand on the messages that are whole."""
+        if not self._closed:
+            self._last = self._context.clock.seconds()
+            self._take(self._framer.feed(data))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Hand on what is left."""
+        if self._idle_check is not None and self._idle_check.active():
+            self._idle_check.cancel()
+        if self._closed:
+            return
+        rest = self._framer.end()
+        if rest.error and not reason.check(ConnectionDone):
+            rest = Frames(rest.data, rest.starts, rest.stops, rest.truncated, rest.dropped)
+        self._take(rest)
+
+    def _take(self, frames: Frames) -> None:
+        if frames.truncated or frames.dropped:
+            self._tell_over_limit(frames)
+        if frames.data:
+            committed = self._context.accept(Batch(frames, self._origin, self._context.now()))
+            if not committed.called:
+                self._wait_for(committed)
+        if frames.error is not None:
+            self._closed = True
+            self._context.notify(StreamRefused(self._origin.dataset, self._shown_address(), frames.error))
+            if self.transport is not None:
+                self.transport.loseConnection()
+
+    def _wait_for(self, committed: Deferred[None]) -> None:
+        self._pending += 1
+        if self._pending == MAX_PENDING and self.transport is not None:
+            self.transport.pauseProducing()  # type: ignore[attr-defined]
+        committed.addBoth(self._committed)
+
+    def _committed(self, _: object) -> None:
+        self._pending -= 1
+        if self._pending == MAX_PENDING - 1 and self.transport is not None and self.connected:
+            self.transport.resumeProducing()  # type: ignore[attr-defined]
+
+    def _check_idle(self) -> None:
+        quiet = self._context.clock.seconds() - self._last
+        if quiet < self._context.idle or self._pending:
+            wait = max(1.0, self._context.idle - quiet)
+            self._idle_check = self._context.clock.callLater(wait, self._check_idle)
+            return
+        words = f"nothing came for {quiet:.0f} s, closed (limits: idle)"
+        self._context.notify(ConnectionIdle(self._origin.dataset, self._shown_address(), words))
+        assert self.transport is not None  # noqa: S101 -- the check is cancelled when the connection ends
+        self.transport.loseConnection()
+
+    def _tell_over_limit(self, frames: Frames) -> None:
+        cut, dropped = len(frames.truncated), frames.dropped
+        words = (
+            f"{cut} cut to"
+            if not dropped
+            else f"{dropped} dropped,"
+            if not cut
+            else f"{cut} cut and {dropped} dropped,"
+        )
+        problem = f"messages over the limit: {words} max_frame is {self._max_frame} octets"
+        self._context.notify(OverLimitFrames(self._origin.dataset, self._shown_address(), problem))
+
+    def _shown_address(self) -> str:
+        return f"{self._origin.address}:{self._origin.port}"
+
+
+class SyslogStreamFactory(Factory):
+    """Makes the protocols of one listener; `stream` may be replaced, for the connections to come."""
+
+    noisy = False
+
+    def __init__(self, stream: Stream, origin_of: Callable[[ITransport], Origin], context: StreamContext) -> None:
+        self.stream = stream
+        self.origin_of = origin_of
+        self.context = context
+
+    def buildProtocol(self, addr: IAddress | None) -> SyslogStream:  # noqa: ARG002 -- the transport knows
+        """Make the protocol of one connection."""
+        return SyslogStream(self.stream, self.origin_of, self.context)

@@ -1,0 +1,530 @@
+"""Dovecot: logins, refused logins, sessions and mail delivered into mailboxes.
+
+The forms are those of Dovecot's logging and of the default `login_log_format_elements` and `mail_log_prefix` of 2.2 to
+2.4, https://doc.dovecot.org/admin_manual/logging/. A stranger chooses the user name (`auth_username_chars` keeps most
+characters out by default, the administrator may let all in) and, where `auth_verbose_passwords` writes it, the password.
+"""
+
+from __future__ import annotations
+
+from pyparsing import NotAny, Opt, ParserElement
+
+from parsers.event import FieldValue
+from parsers.grammar import Example, Form, Grammar
+from parsers.grammars.tokens import end, integer, lit, peer_address, rest, rx, word
+
+_LEVEL = r"(?:(?:Info|Warning|Error|Fatal|Panic|Debug): )?"
+_PROTOCOL = r"(?:imap|pop3|submission|managesieve|sieve|lmtp)"
+
+
+def _login_service(content: ParserElement) -> ParserElement:
+    """Match `imap-login: content`; the service stands in front where all of Dovecot logs under one name."""
+    return Opt(rx(rf"{_PROTOCOL}(?=-login: )")("network.protocol") + lit("-login: ")) + rx(_LEVEL) + content
+
+
+def _session() -> ParserElement:
+    """Match `user=<u>, method=PLAIN, rip=address, lip=address, …, session=<s>`."""
+    return (
+        Opt(lit("user=<") + Opt(rx(r".+(?=>, (?:method=[^ ,]+, )?rip=)")("user.name")) + lit(">, "))
+        + Opt(lit("method=") + rx(r"[^ ,]+")("dovecot.method") + lit(", "))
+        + lit("rip=")
+        + peer_address("source.ip")
+        + Opt(lit(", rport=") + integer()("source.port"))
+        + Opt(lit(", lip=") + peer_address("destination.ip"))
+        + Opt(lit(", lport=") + integer()("destination.port"))
+        + Opt(lit(", mpid=") + integer()("dovecot.mail_pid"))
+        + Opt(rx(r".*(?=, session=<[^>]*>)"))
+        + Opt(lit(", session=<") + rx(r"[^>]+")("dovecot.session") + lit(">"))
+        + rest()
+    )
+
+
+_ENDED = (
+    r"(?:Disconnected|Aborted login|Login aborted|Client has quit the connection|Remote closed connection"
+    r"|Connection closed|Authentication failed|Maximum number of connections)"
+)
+_FAILED = r"(?:auth failed|tried to use|proxy dest auth failed)"
+
+
+def _ended(reason: str) -> ParserElement:
+    """Match `Disconnected: Inactivity (reason) (code): user=<u>, …`; the program writes all before `user=<`."""
+    return _login_service(
+        rx(rf"{_ENDED}(?:[^(]++|\((?!{reason}))*+")
+        + lit("(")
+        + rx(rf"{reason}[^)]*")("event.reason")
+        + lit(")")
+        + Opt(lit(" (") + rx(r"[a-z_]+")("event.code") + lit(")"))
+        + lit(": ")
+        + _session()
+    )
+
+
+_ADDRESS = r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+"
+_ASKED = rf",{_ADDRESS}(?:,[^()]*)?\)(?:<[^>]*>)?: "
+_RESULT = (
+    r"(?:[Uu]nknown user|[Pp]assword mismatch|pam_(?:authenticate|acct_mgmt)\(\) failed|[Ii]nvalid credentials"
+    r"|[Uu]ser (?:disabled|is disabled)|[Aa]ccount (?:disabled|expired)|[Ll]ogin rejected|[Aa]uthentication failed)"
+)
+
+
+def _auth(content: ParserElement) -> ParserElement:
+    """Match what the auth processes write before their result."""
+    return (
+        Opt(lit("dovecot: "))
+        + Opt(rx(r"auth(?:-worker)?(?:\([0-9a-z]+\))?: "))
+        + rx(_LEVEL)
+        + Opt(rx(r"conn [^ ]+ \([^)]*\): auth-worker<[0-9]+>: "))
+        + content
+    )
+
+
+def _result() -> ParserElement:
+    return (
+        rx(r"\)(?:<[^>]*>)?: ") + rx(_LEVEL) + Opt(rx(r"[a-z][a-z-]*: ")) + rx(rf"{_RESULT}.*")("event.reason") + end()
+    )
+
+
+_USER_PREFIX = (
+    rx(r"[a-z][a-z0-9-]*(?=\()")("service.name")
+    + lit("(")
+    + rx(r"[^()<>]+(?=\)[<:])")("user.name")
+    + lit(")")
+    + Opt(lit("<") + integer()("process.pid") + lit(">"))
+    + Opt(lit("<") + rx(r"[^>]+")("dovecot.session") + lit(">"))
+    + lit(": ")
+)
+"""`imap(user)<pid><session>: `; the user has logged in."""
+
+
+def _process(content: ParserElement) -> ParserElement:
+    return _USER_PREFIX + rx(_LEVEL) + content
+
+
+def _delivered(before: str, box: ParserElement) -> ParserElement:
+    return _process(
+        Opt(lit("sieve: "))
+        + lit("msgid=")
+        + Opt(lit("<"))
+        + rx(rf".*[^>](?=>?: {before})")("email.message_id")
+        + rx(rf">?: {before}")
+        + box
+    )
+
+
+def _login(outcome: str) -> dict[str, FieldValue]:
+    return {"event.category": ["authentication"], "event.action": "mail-login", "event.outcome": outcome}
+
+
+_LOGIN, _LOGIN_FAILED = _login("success"), _login("failure")
+_CLOSED: dict[str, FieldValue] = {"event.category": ["session"], "event.action": "mail-session-closed"}
+_SAVED: dict[str, FieldValue] = {
+    "event.category": ["email"],
+    "event.action": "mail-saved",
+    "event.outcome": "success",
+}
+_SAVE_FAILED: dict[str, FieldValue] = {**_SAVED, "event.outcome": "failure"}
+_FORWARDED: dict[str, FieldValue] = {**_SAVED, "event.action": "mail-forwarded"}
+_DISCARDED: dict[str, FieldValue] = {**_SAVED, "event.action": "mail-discarded"}
+_ABORTED: dict[str, FieldValue] = {
+    "event.category": ["authentication"],
+    "event.action": "mail-login-aborted",
+    "event.outcome": "unknown",
+}
+
+_FORMS = (
+    Form("login", _login_service(rx(r"(?:Login|Logged in): ") + _session()), _LOGIN),
+    Form("login-failed", _ended(_FAILED), _LOGIN_FAILED),
+    Form(
+        "too-many-connections",
+        _login_service(
+            rx(r"Maximum number of connections from user\+IP exceeded")("event.reason")
+            + rx(r" \([^)]*\): ")
+            + _session()
+        ),
+        _LOGIN_FAILED,
+    ),
+    Form(
+        "login-aborted",
+        _ended(r"(?:no auth attempts|disconnected |client didn't finish|aborted authentication|no authentication)"),
+        _ABORTED,
+    ),
+    Form(
+        "login-process-closed",
+        _login_service(
+            rx(rf"{_ENDED}(?:: (?:Inactivity|Logged out|Too many [a-z ]+|Connection closed)[^:]*)?")("event.reason")
+            + lit(": ")
+            + _session()
+        ),
+        _ABORTED,
+    ),
+    Form(
+        "auth-failed",
+        _auth(
+            # one asked-from address only: with two, a user name or a password wrote the other one
+            rx(r"(?:[a-z][a-z-]*|[a-z]+-[a-z]+)(?=\()")("dovecot.driver")
+            + lit("(")
+            + NotAny(rx(rf".*{_ASKED}.*{_ASKED}"))
+            + rx(rf"(?:[^,]++|,(?!{_ADDRESS}(?:,[^()]*)?\)))++")("user.name")
+            + lit(",")
+            + peer_address("source.ip")
+            + Opt(lit(",<") + rx(r"[^>]+")("dovecot.session") + lit(">"))
+            + rx(r"(?:,[^()]*)?")
+            + _result()
+        ),
+        _LOGIN_FAILED,
+    ),
+    Form(
+        "auth-failed-origin-unclear",
+        _auth(rx(r"[a-z][a-z-]*(?=\()")("dovecot.driver") + rx(rf"\(.*\)(?:<[^>]*>)?: (?:[a-z-]+: )?{_RESULT}.*\Z")),
+        _LOGIN_FAILED,
+    ),
+    Form(
+        "session-closed",
+        _process(
+            rx(r"(?:Disconnected|Connection closed|Logged out|Server shutting down).*?(?= (?:in|bytes|top)=[0-9])")(
+                "event.reason"
+            )
+            + Opt(rx(r" (?:in|bytes)=") + integer()("source.bytes") + rx(r" out=|/") + integer()("destination.bytes"))
+            + rest()
+        ),
+        _CLOSED,
+    ),
+    Form(
+        "saved",
+        _delivered("(?:saved mail to|stored mail into mailbox) ", rx(r".+")("dovecot.mailbox") + end()),
+        _SAVED,
+    ),
+    Form(
+        "save-failed",
+        _delivered(
+            "(?:save failed to|failed to store into mailbox) ",
+            rx(r"'[^']*'|[^:]+")("dovecot.mailbox") + lit(": ") + rx(r".+")("error.message") + end(),
+        ),
+        _SAVE_FAILED,
+    ),
+    Form(
+        "forwarded",
+        _delivered(r"forwarded to <", rx(r".+(?=>\Z)")("email.to.address") + lit(">") + end()),
+        _FORWARDED,
+    ),
+    Form("discarded", _delivered(r"(?:marked message to be discarded|discarded)", rest()), _DISCARDED),
+    Form(
+        "lmtp-connect",
+        rx(r"lmtp\(")
+        + integer()("process.pid")
+        + lit("): ")
+        + rx(_LEVEL)
+        + lit("Connect from ")
+        + (lit("local") | peer_address("source.ip"))
+        + end(),
+        {"event.category": ["network"], "event.action": "lmtp-connect", "network.protocol": "lmtp"},
+    ),
+    Form(
+        "started",
+        rx(r"(?:master: )?(?:Info: )?Dovecot v")
+        + word()("service.version")
+        + rx(r"(?: \([0-9a-f]+\))? starting up")
+        + Opt(lit(" for ") + rx(r"[a-z0-9, -]+")("dovecot.protocols"))
+        + rest(),
+        {"event.category": ["process"], "event.action": "service-started"},
+    ),
+    Form(
+        "stopped",
+        rx(r"master: (?:Warning: )?Killed with signal ")
+        + integer()("dovecot.signal")
+        + Opt(lit(" (") + rx(r"[^)]+")("event.reason") + lit(")"))
+        + end(),
+        {"event.category": ["process"], "event.action": "service-stopped"},
+    ),
+    Form(
+        "user-trouble",
+        _USER_PREFIX
+        + rx(r"(?:Error|Fatal|Panic|Warning)(?=: )")("log.level")
+        + lit(": ")
+        + rx(r"(?s:.+)")("error.message"),
+    ),
+    Form(
+        "trouble",
+        rx(r"[a-z][a-z0-9-]*(?=[(:])")("service.name")
+        + Opt(lit("(") + rx(r"[^()]*") + lit(")"))
+        + lit(": ")
+        + rx(r"(?:Error|Fatal|Panic|Warning)(?=: )")("log.level")
+        + lit(": ")
+        + rx(r"(?s:.+)")("error.message"),
+    ),
+)
+
+_PEER: dict[str, FieldValue] = {"source.ip": "192.0.2.31", "destination.ip": "198.51.100.31"}
+_IMAP: dict[str, FieldValue] = {**_PEER, "network.protocol": "imap", "user.name": "alice"}
+_TAIL = "method=PLAIN, rip=192.0.2.31, lip=198.51.100.31"
+_ALICE: dict[str, FieldValue] = {"user.name": "alice", "source.ip": "192.0.2.31"}
+_BOX: dict[str, FieldValue] = {
+    "service.name": "lmtp",
+    "user.name": "alice",
+    "process.pid": 812,
+    "dovecot.session": "Qk3",
+}
+
+_EXAMPLES = (
+    Example(
+        f"imap-login: Login: user=<alice>, {_TAIL}, mpid=812, TLS, session=<a1B2c3>",
+        {
+            **_LOGIN,
+            **_IMAP,
+            "dovecot.method": "PLAIN",
+            "dovecot.mail_pid": "812",
+            "dovecot.session": "a1B2c3",
+        },
+    ),
+    Example(
+        "Info: Login: user=<alice>, method=PLAIN, rip=2001:db8::31",
+        {**_LOGIN, "user.name": "alice", "source.ip": "2001:db8::31", "dovecot.method": "PLAIN"},
+        program="pop3-login",
+    ),
+    Example(
+        f"imap-login: Disconnected (auth failed, 3 attempts in 14 secs): user=<alice>, {_TAIL}, TLS, session=<a1B2c3>",
+        {
+            **_LOGIN_FAILED,
+            **_IMAP,
+            "dovecot.method": "PLAIN",
+            "event.reason": "auth failed, 3 attempts in 14 secs",
+            "dovecot.session": "a1B2c3",
+        },
+    ),
+    Example(
+        "pop3-login: Login aborted: Connection closed (auth failed, 1 attempts in 2 secs) (auth_failed): user=<>, "
+        "rip=::ffff:192.0.2.31, lip=::ffff:198.51.100.31",
+        {
+            **_LOGIN_FAILED,
+            **_PEER,
+            "network.protocol": "pop3",
+            "event.reason": "auth failed, 1 attempts in 2 secs",
+            "event.code": "auth_failed",
+        },
+    ),
+    Example(
+        "submission-login: Aborted login (tried to use disallowed plaintext auth): user=<>, rip=192.0.2.31, "
+        "lip=198.51.100.31, session=<a1B2c3>",
+        {
+            **_LOGIN_FAILED,
+            **_PEER,
+            "network.protocol": "submission",
+            "event.reason": "tried to use disallowed plaintext auth",
+            "dovecot.session": "a1B2c3",
+        },
+    ),
+    Example(  # a user name that is a copy of the line
+        f"imap-login: Disconnected (auth failed, 1 attempts in 2 secs): user=<x>, method=PLAIN, rip=203.0.113.9, "
+        f"lip=203.0.113.1, session=<z>, {_TAIL}, session=<a1B2c3>",
+        None,
+    ),
+    Example(
+        f"imap-login: Disconnected (auth failed, 1 attempts in 2 secs): user=<x>, method=PLAIN, rip=203.0.113.9, y>, "
+        f"{_TAIL}, session=<a1B2c3>",
+        {
+            **_LOGIN_FAILED,
+            **_IMAP,
+            "user.name": "x>, method=PLAIN, rip=203.0.113.9, y",
+            "dovecot.method": "PLAIN",
+            "event.reason": "auth failed, 1 attempts in 2 secs",
+            "dovecot.session": "a1B2c3",
+        },
+    ),
+    Example(
+        f"imap-login: Maximum number of connections from user+IP exceeded (mail_max_userip_connections=10): "
+        f"user=<alice>, {_TAIL}",
+        {
+            **_LOGIN_FAILED,
+            **_IMAP,
+            "dovecot.method": "PLAIN",
+            "event.reason": "Maximum number of connections from user+IP exceeded",
+        },
+    ),
+    Example(
+        "imap-login: Disconnected: Connection closed: SSL_accept() failed: error:0A0000C1 (no auth attempts in 0 secs): "
+        "user=<>, rip=192.0.2.31, lip=198.51.100.31, TLS handshaking: SSL_accept() failed: error:0A0000C1",
+        {**_ABORTED, **_PEER, "network.protocol": "imap", "event.reason": "no auth attempts in 0 secs"},
+    ),
+    Example(
+        "imap-login: Disconnected: Inactivity: user=<>, rip=192.0.2.31, lip=198.51.100.31",
+        {**_ABORTED, **_PEER, "network.protocol": "imap", "event.reason": "Disconnected: Inactivity"},
+    ),
+    Example(
+        "auth-worker(991): pam(alice,192.0.2.31): pam_authenticate() failed: Authentication failure (Password mismatch?)",
+        {
+            **_LOGIN_FAILED,
+            **_ALICE,
+            "dovecot.driver": "pam",
+            "event.reason": "pam_authenticate() failed: Authentication failure (Password mismatch?)",
+        },
+    ),
+    Example(
+        "auth: passwd-file(alice,192.0.2.31,<a1B2c3>): unknown user",
+        {
+            **_LOGIN_FAILED,
+            **_ALICE,
+            "dovecot.driver": "passwd-file",
+            "dovecot.session": "a1B2c3",
+            "event.reason": "unknown user",
+        },
+    ),
+    Example(
+        "auth-worker(991): conn unix:auth-worker (pid=990,uid=111): auth-worker<7>: sql(alice,2001:db8::31): "
+        "Password mismatch",
+        {
+            **_LOGIN_FAILED,
+            "user.name": "alice",
+            "source.ip": "2001:db8::31",
+            "dovecot.driver": "sql",
+            "event.reason": "Password mismatch",
+        },
+    ),
+    Example(
+        "auth(alice,192.0.2.31,sasl:plain)<a1B2c3>: Info: sql: Password mismatch",
+        {**_LOGIN_FAILED, **_ALICE, "dovecot.driver": "auth", "event.reason": "Password mismatch"},
+    ),
+    # a user name and a password that bring an address of their own: whose is whose cannot be told, so none is taken
+    Example(
+        "auth: sql(x,203.0.113.9): unknown user,192.0.2.31): unknown user",
+        {**_LOGIN_FAILED, "dovecot.driver": "sql"},
+    ),
+    Example(
+        "auth: sql(alice,192.0.2.31): Password mismatch (given password: x,203.0.113.9): unknown user)",
+        {**_LOGIN_FAILED, "dovecot.driver": "sql"},
+    ),
+    Example(
+        "imap(alice)<812><a1B2c3>: Disconnected: Logged out in=120 out=4567 deleted=0 expunged=0",
+        {
+            **_CLOSED,
+            "service.name": "imap",
+            "user.name": "alice",
+            "process.pid": 812,
+            "dovecot.session": "a1B2c3",
+            "event.reason": "Disconnected: Logged out",
+            "source.bytes": 120,
+            "destination.bytes": 4567,
+        },
+    ),
+    Example(
+        "imap(alice): Connection closed (IDLE running for 0.001 secs) in=12 out=34",
+        {
+            **_CLOSED,
+            "service.name": "imap",
+            "user.name": "alice",
+            "event.reason": "Connection closed (IDLE running for 0.001 secs)",
+            "source.bytes": 12,
+            "destination.bytes": 34,
+        },
+    ),
+    Example(
+        "pop3(alice): Disconnected: Logged out top=0/0, retr=1/900, del=0/3, size=4096",
+        {
+            **_CLOSED,
+            "service.name": "pop3",
+            "user.name": "alice",
+            "event.reason": "Disconnected: Logged out",
+        },
+    ),
+    Example(
+        "lmtp(alice)<812><Qk3>: msgid=<20260102.abc@example.com>: saved mail to INBOX",
+        {**_SAVED, **_BOX, "email.message_id": "20260102.abc@example.com", "dovecot.mailbox": "INBOX"},
+    ),
+    Example(
+        "lmtp(alice)<812><Qk3>: sieve: msgid=<20260102.abc@example.com>: stored mail into mailbox 'Lists/x'",
+        {**_SAVED, **_BOX, "email.message_id": "20260102.abc@example.com", "dovecot.mailbox": "'Lists/x'"},
+    ),
+    Example(  # a message-id that is a copy of the line
+        "lmtp(alice)<812><Qk3>: msgid=<a>: saved mail to Trash b>: saved mail to INBOX",
+        {
+            **_SAVED,
+            **_BOX,
+            "email.message_id": "a>: saved mail to Trash b",
+            "dovecot.mailbox": "INBOX",
+        },
+    ),
+    Example(
+        "lmtp(alice)<812><Qk3>: msgid=<20260102.abc@example.com>: save failed to INBOX: Quota exceeded",
+        {
+            **_SAVE_FAILED,
+            **_BOX,
+            "email.message_id": "20260102.abc@example.com",
+            "dovecot.mailbox": "INBOX",
+            "error.message": "Quota exceeded",
+        },
+    ),
+    Example(
+        "lmtp(alice)<812><Qk3>: sieve: msgid=<20260102.abc@example.com>: forwarded to <bob@example.org>",
+        {
+            **_FORWARDED,
+            **_BOX,
+            "email.message_id": "20260102.abc@example.com",
+            "email.to.address": "bob@example.org",
+        },
+    ),
+    Example(
+        "lmtp(alice)<812><Qk3>: sieve: msgid=<20260102.abc@example.com>: marked message to be discarded if not "
+        "explicitly delivered (discard action)",
+        {**_DISCARDED, **_BOX, "email.message_id": "20260102.abc@example.com"},
+    ),
+    Example(
+        "lmtp(812): Connect from 192.0.2.31",
+        {
+            "event.category": ["network"],
+            "event.action": "lmtp-connect",
+            "network.protocol": "lmtp",
+            "process.pid": 812,
+            "source.ip": "192.0.2.31",
+        },
+    ),
+    Example(
+        "master: Dovecot v2.3.19.1 (9b53102964) starting up for imap, lmtp",
+        {
+            "event.category": ["process"],
+            "event.action": "service-started",
+            "service.version": "2.3.19.1",
+            "dovecot.protocols": "imap, lmtp",
+        },
+    ),
+    Example(
+        "master: Warning: Killed with signal 15 (by pid=1 uid=0 code=kill)",
+        {
+            "event.category": ["process"],
+            "event.action": "service-stopped",
+            "dovecot.signal": "15",
+            "event.reason": "by pid=1 uid=0 code=kill",
+        },
+    ),
+    Example(
+        "imap(alice)<812><a1B2c3>: Error: Mailbox INBOX: UID 7: read failed",
+        {
+            "service.name": "imap",
+            "user.name": "alice",
+            "process.pid": 812,
+            "dovecot.session": "a1B2c3",
+            "log.level": "Error",
+            "error.message": "Mailbox INBOX: UID 7: read failed",
+        },
+    ),
+    Example(
+        "auth: Fatal: sql: Missing connect setting",
+        {"service.name": "auth", "log.level": "Fatal", "error.message": "sql: Missing connect setting"},
+    ),
+    Example("imap-login: Disconnected: a: a: a", None),
+    Example("ssl-params: Generating SSL parameters", None),
+)
+
+GRAMMAR = Grammar(
+    name="dovecot",
+    programs=(
+        "dovecot",
+        "dovecot:*",
+        "dovecot-auth",
+        "auth-worker",
+        "imap-login",
+        "pop3-login",
+        "submission-login",
+        "managesieve-login",
+    ),
+    forms=_FORMS,
+    examples=_EXAMPLES,
+)

@@ -1,0 +1,162 @@
+"""Tasks out of a rule file: the steps of `do`, and how their processes run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import replace
+
+from parsers.errors import OperatorError, Place
+from rules.job import PLACEHOLDER, FillError, Limits, Task, check_argument
+from rules.load_condition import check_field
+from rules.schema import Fields, Problems, Reader, as_table, scalar_of, sequence_of
+from rules.strict_yaml import MappingNode, Node, ScalarNode, SequenceNode, shown
+from rules.values import as_choice, as_duration, as_int, as_mode, as_size, as_text
+
+MAX_CONCURRENCY = 1024
+MAX_OUTPUT = 16 * 1024**2
+"""Octets; what is kept of a process's output is held in memory and travels over one socket."""
+MAX_COUNT = 2**31 - 1
+MAX_OCTETS = 2**63 - 1
+"""The greatest limit that setrlimit(2) takes as a number."""
+
+_SHELL_HABIT = re.compile(r"\$([a-z_]\w*(?:\.\w+)*)")
+"""`$source.ip`, which a shell would fill; `$5` and `x$` are prices and patterns."""
+
+
+def as_steps(rule: str, defaults: Task) -> Reader[tuple[Task, ...]]:
+    """Read `do`: one step or a list of steps; `defaults` says what a step leaves out."""
+
+    def read(node: Node, problems: Problems) -> tuple[Task, ...]:
+        if isinstance(node, ScalarNode):
+            raise OperatorError("a step is wanted: {run: [program, argument]}", node.place)
+        if isinstance(node, SequenceNode) and not node.items:
+            raise OperatorError("there is no step; leave the key away if the rule only tells the log", node.place)
+        items = node.items if isinstance(node, SequenceNode) else (node,)
+        tasks = [
+            problems.attempt(item, _as_step(f"{rule}/do/{number}", defaults)) for number, item in enumerate(items, 1)
+        ]
+        return tuple(task for task in tasks if task is not None)
+
+    return read
+
+
+def as_task_defaults(builtin: Task) -> Reader[Task]:
+    """Read `defaults.run`: how processes run whose step does not say otherwise."""
+
+    def read(node: Node, problems: Problems) -> Task:
+        with Fields(node, problems, "run") as fields:
+            return _options(fields, builtin)
+
+    return read
+
+
+def _as_step(name: str, defaults: Task) -> Reader[Task]:
+    def read(node: Node, problems: Problems) -> Task:
+        with Fields(node, problems, "do") as fields:
+            argv = fields.require("run", as_argv, "write {run: [program, argument]}")
+            return replace(_options(fields, defaults), name=name, argv=argv or ())
+
+    return read
+
+
+def as_argv(node: Node, problems: Problems) -> tuple[str, ...]:
+    """Read a command: a list whose first word is the program; `${field}` may stand in the others."""
+    if isinstance(node, ScalarNode):
+        raise OperatorError(f"there is no shell; write the command as a list: {_as_written(node.text)}", node.place)
+    items = sequence_of(node).items
+    if not items:
+        raise OperatorError("the list is empty; its first word is the program", node.place)
+    read = [problems.attempt(item, _as_program if number == 0 else _as_argument) for number, item in enumerate(items)]
+    return tuple(argument for argument in read if argument is not None)
+
+
+def _as_program(node: Node, problems: Problems) -> str:
+    return _argument(scalar_of(node, "a program's name"), problems, program=True)
+
+
+def _as_argument(node: Node, problems: Problems) -> str:
+    return _argument(scalar_of(node, "text"), problems, program=False)
+
+
+def _as_written(command: str) -> str:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    quoted = (word if re.fullmatch(r"[A-Za-z./_][\w./-]*|-[\w-]+", word) else f'"{word}"' for word in words or ["..."])
+    return f"[{', '.join(quoted)}]"
+
+
+def _argument(node: ScalarNode, problems: Problems, *, program: bool) -> str:
+    def at(offset: int) -> Place:
+        moved = 0 if node.inset is None else node.inset + offset
+        return Place(node.place.file, node.place.line, node.place.column + moved)
+
+    try:
+        check_argument(node.text)
+    except FillError as error:
+        raise OperatorError(str(error), node.place) from None
+    if program and not node.text:
+        raise OperatorError("the program's name is empty", node.place)
+    for match in PLACEHOLDER.finditer(node.text):
+        if match[2] is None:
+            continue
+        if program:
+            raise OperatorError("an event must not choose the program; write its name out", at(match.start()))
+        check_field(match[2], at(match.start()), problems)
+    if habit := _SHELL_HABIT.search(PLACEHOLDER.sub(lambda match: " " * len(match[0]), node.text)):
+        problems.warn(
+            f"{shown(habit[0])} is passed on as it stands; a field's value is ${{{habit[1]}}}", at(habit.start())
+        )
+    return node.text
+
+
+def _options(fields: Fields, defaults: Task) -> Task:
+    concurrency = as_int(1, MAX_CONCURRENCY)
+    return replace(
+        defaults,
+        timeout=fields.take("timeout", as_duration(), defaults.timeout),
+        grace=fields.take("grace", as_duration(zero=True), defaults.grace),
+        user=fields.take("user", as_text(r"[^\s:]+", "a user's name or number"), defaults.user),
+        group=fields.take("group", as_text(r"[^\s:]+", "a group's name or number"), defaults.group),
+        cwd=fields.take("cwd", as_text(r"/.*", "an absolute path"), defaults.cwd),
+        umask=fields.take("umask", as_mode(), defaults.umask),
+        nice=fields.take("nice", as_int(-20, 19), defaults.nice),
+        environment={**defaults.environment, **fields.take("environment", _environment, {})},
+        options=fields.take("options", as_choice({"allow": True, "refuse": False}), defaults.options),
+        stdin=fields.take("stdin", as_choice({"event": True, "none": False}), defaults.stdin),
+        output=fields.take("output", as_size(0, MAX_OUTPUT), defaults.output),
+        limits=fields.take("limits", _as_limits(defaults.limits), defaults.limits),
+        concurrency=fields.take("concurrency", concurrency, defaults.concurrency),
+    )
+
+
+def _environment(node: Node, problems: Problems) -> dict[str, str]:
+    table = as_table(as_text(), r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name", ("GATEWAY_",))(node, problems)
+    if isinstance(node, MappingNode):
+        for entry in node.entries:
+            if PLACEHOLDER.search(table.get(entry.key, "")):
+                problems.warn("values here are fixed, ${...} is not filled; the event is in GATEWAY_*", entry.place)
+    return table
+
+
+def _as_limits(defaults: Limits) -> Reader[Limits]:
+    def read(node: Node, problems: Problems) -> Limits:
+        with Fields(node, problems, "limits") as fields:
+            return Limits(
+                cpu=fields.take("cpu", _whole_seconds, defaults.cpu),
+                address_space=fields.take("address_space", as_size(1, MAX_OCTETS), defaults.address_space),
+                file_size=fields.take("file_size", as_size(0, MAX_OCTETS), defaults.file_size),
+                open_files=fields.take("open_files", as_int(3, MAX_COUNT), defaults.open_files),
+                processes=fields.take("processes", as_int(1, MAX_COUNT), defaults.processes),
+            )
+
+    return read
+
+
+def _whole_seconds(node: Node, problems: Problems) -> int:
+    seconds = as_duration()(node, problems)
+    if seconds != int(seconds):
+        raise OperatorError("the kernel counts whole seconds of processor time: 1s, 30s, 2m", node.place)
+    return int(seconds)

@@ -1,0 +1,143 @@
+"""Find the few messages that a rule could want, over a whole batch at once and before anything is parsed.
+
+Each rule yields alternatives over the raw octets of which every message that it matches holds at least one; all of
+them are one Hyperscan database. A rule that yields none makes every message a candidate. The contract, held by a
+property test: the sieve never drops a message that a rule would match.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+
+import hyperscan
+
+from parsers.message import Batch, Message
+from rules.necessary import Necessary, required_literal
+
+Wanted = tuple[int, ...]
+"""The rules, by their place in the rule book, for which a message is a candidate."""
+
+Candidate = tuple[Message, Wanted]
+
+
+class Sieve:
+    """Sifts batches for rules; `needs[i]` is what rule i needs, None when it needs to see every message.
+
+    `compiled` is an earlier `dump()` of a sieve with the same `key_of(needs)`.
+    """
+
+    def __init__(self, needs: Sequence[Sequence[Necessary] | None], compiled: bytes | None = None) -> None:
+        self.needs = needs
+        self.always: Wanted = tuple(index for index, need in enumerate(needs) if need is None)
+        self._rules_of = _by_expression(needs)
+        self._wanted: tuple[Wanted, ...] = tuple(
+            tuple(sorted({*rules, *self.always})) for rules in self._rules_of.values()
+        )
+        self._database: hyperscan.Database | None = None
+        self.was_compiled = False
+        """The database had to be compiled; `compiled` was absent or of no use."""
+        if self._rules_of:
+            self._database = _load(compiled) if compiled else None
+            if self._database is None:
+                self._database = _compile(self._rules_of)
+                self.was_compiled = True
+
+    @staticmethod
+    def key_of(needs: Sequence[Sequence[Necessary] | None]) -> str:
+        """Name the database of these needs, for a cache: the same name, the same expressions and Hyperscan."""
+        digest = hashlib.blake2b(f"{version('hyperscan')}\n".encode(), digest_size=16)
+        for expression in _by_expression(needs):
+            digest.update(expression.encode() + b"\n")
+        return digest.hexdigest()
+
+    def dump(self) -> bytes:
+        """Return the compiled database, for `compiled`; empty when there is none."""
+        return hyperscan.dumpb(self._database) if self._database else b""
+
+    def candidates(self, batch: Batch) -> Iterator[Candidate]:
+        """Yield the messages that a rule could want, in the order of the batch, each with those rules."""
+        if self.always:
+            yield from self._every(batch)
+            return
+        if self._database is None:
+            return
+        frames, origin, received, wanted = batch.frames, batch.origin, batch.received, self._wanted
+        end = -1
+        start = 0
+        rules: Wanted = ()
+        for offset, expression in self._scan(frames.data):
+            if start < offset <= end:
+                if wanted[expression] is not rules:
+                    rules = tuple(sorted({*rules, *wanted[expression]}))
+                continue
+            if rules:
+                yield Message(frames.data[start:end], origin, received, start in frames.truncated), rules
+            start, end = frames.at(offset)
+            rules = wanted[expression] if start < offset <= end else ()
+        if rules:
+            yield Message(frames.data[start:end], origin, received, start in frames.truncated), rules
+
+    def _every(self, batch: Batch) -> Iterator[Candidate]:
+        """Yield all messages, each with the rules that see everything and those that were hit."""
+        frames = batch.frames
+        hit: dict[int, set[int]] = {}
+        if self._database is not None:
+            for offset, expression in self._scan(frames.data):
+                hit.setdefault(frames.at(offset)[0], set()).update(self._wanted[expression])
+        for start, stop in frames:
+            rules = tuple(sorted(hit[start])) if start in hit else self.always
+            yield Message(frames.data[start:stop], batch.origin, batch.received, start in frames.truncated), rules
+
+    def _scan(self, data: bytes) -> list[tuple[int, int]]:
+        """Return (offset behind the hit, expression), in rising order."""
+        hits: list[tuple[int, int]] = []
+        append = hits.append
+
+        def hit(expression: int, _start: int, stop: int, _flags: int, _context: object) -> None:
+            append((stop, expression))
+
+        assert self._database is not None  # noqa: S101 -- the callers looked
+        self._database.scan(data, match_event_handler=hit)
+        hits.sort()
+        return hits
+
+
+def _by_expression(needs: Iterable[Sequence[Necessary] | None]) -> Mapping[str, list[int]]:
+    rules_of: dict[str, list[int]] = {}
+    for index, need in enumerate(needs):
+        for necessary in need or ():
+            rules_of.setdefault(necessary.expression, []).append(index)
+    return rules_of
+
+
+def _compile(expressions: Iterable[str]) -> hyperscan.Database:
+    def database_of(texts: list[bytes]) -> hyperscan.Database:
+        database = hyperscan.Database()
+        database.compile(expressions=texts, elements=len(texts), ids=list(range(len(texts))))
+        return database
+
+    try:
+        return database_of([expression.encode("ascii") for expression in expressions])
+    except hyperscan.HyperscanError:
+        return database_of([_accepted(expression).encode("ascii") for expression in expressions])
+
+
+def _load(compiled: bytes) -> hyperscan.Database | None:
+    """Load a dumped database; None when this Hyperscan or this processor cannot use it."""
+    try:
+        database = hyperscan.loadb(compiled, hyperscan.HS_MODE_BLOCK)
+        database.scratch = hyperscan.Scratch(database)
+    except (hyperscan.HyperscanError, ValueError):
+        return None
+    return database
+
+
+def _accepted(expression: str) -> str:
+    """Return the expression, or its longest literal when Hyperscan finds it too large."""
+    try:
+        hyperscan.Database().compile(expressions=[expression.encode("ascii")], elements=1, ids=[0])
+    except hyperscan.HyperscanError:
+        return required_literal(Necessary(expression, 0)).expression
+    return expression

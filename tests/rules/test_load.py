@@ -1,0 +1,206 @@
+"""Rule files: what is right loads, what is wrong is off and loud."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parsers.errors import Place
+from parsers.message import Trust
+from rules.condition import AllOf, Equals, InNetworks
+from rules.job import Task
+from rules.load import BUILTIN, Defaults, LoadedFile, load_rules, merge
+from rules.rule import Count, Expect, Rule, Send, TestStep
+
+BRUTE_FORCE = """
+- rule: ssh-bruteforce
+  description: Bans.
+  match:  {event.action: ssh-login, event.outcome: failure}
+  unless: {source.ip: {in: [10.0.0.0/8]}}
+  when:   {count: 5, within: 10m, by: [source.ip]}
+  do:     {run: [nft, add, element, inet, gw, banned, "{ ${source.ip} }"]}
+  trust:  network
+  test:
+    - {send: "sshd[7]: Failed password", times: 5, every: 2s, from: 192.0.2.1, trust: datagram, expect: {do: 1}}
+    - {advance: 10m, expect: {do: 0}}
+    - {send: x, expect: {do: 1, argv: [nft, add]}}
+"""
+
+
+def load(text: str, defaults: Defaults | None = None) -> LoadedFile:
+    """Read a file called `f`."""
+    return load_rules(text, "f", defaults or Defaults())
+
+
+def errors(text: str) -> list[str]:
+    """Return the errors as the operator sees them."""
+    return [str(error) for error in load(text).errors]
+
+
+def test_a_rule_is_read_whole() -> None:
+    """Every key becomes its value."""
+    loaded = load(BRUTE_FORCE)
+    assert not loaded.errors
+    assert not loaded.warnings
+    (rule,) = loaded.rules
+    assert isinstance(rule.unless, InNetworks)
+    assert rule == Rule(
+        "ssh-bruteforce",
+        Place("f", 2, 3),
+        AllOf((Equals("event.action", "ssh-login"), Equals("event.outcome", "failure"))),
+        rule.unless,
+        Count(5, 600.0, ("source.ip",)),
+        (Task("ssh-bruteforce/do/1", ("nft", "add", "element", "inet", "gw", "banned", "{ ${source.ip} }")),),
+        Trust.NETWORK,
+        (
+            TestStep(
+                Place("f", 10, 7),
+                Send("sshd[7]: Failed password", 5, 2.0, "192.0.2.1", Trust.DATAGRAM),
+                expect=Expect(1),
+            ),
+            TestStep(Place("f", 11, 7), advance=600.0, expect=Expect(0)),
+            TestStep(Place("f", 12, 7), Send("x"), expect=Expect(1, ("nft", "add"))),
+        ),
+    )
+
+
+def test_what_a_rule_leaves_out() -> None:
+    """A rule without `when` fires at every match, without `do` it only tells the log, and trust is the caller's."""
+    (rule,) = load("- {rule: a, match: {}}").rules
+    assert rule == Rule("a", Place("f", 1, 4), AllOf(()))
+
+
+def test_processes_run_as_the_defaults_say() -> None:
+    """What a step leaves out comes from the configuration."""
+    defaults = Defaults(run=replace(BUILTIN, user="jobs", timeout=5.0))
+    (rule,) = load("- {rule: a, match: {}, do: {run: [x], timeout: 1m}}", defaults).rules
+    assert (rule.do[0].user, rule.do[0].timeout) == ("jobs", 60.0)
+
+
+def test_a_wrong_rule_is_off_and_the_others_load() -> None:
+    """One error, three rules, two of which run."""
+    loaded = load("- {rule: a, match: {}}\n- {rule: b, match: {}, wehn: {}}\n- {rule: c, match: {}}\n")
+    assert [rule.name for rule in loaded.rules] == ["a", "c"]
+    assert [str(error) for error in loaded.errors] == ['f:2:24: unknown key "wehn"; did you mean "when"?']
+
+
+def test_a_duplicate_key_turns_its_rule_off() -> None:
+    """Also where another rule uses the broken value through an alias."""
+    text = "- {rule: a, match: &m {x: 1, x: 2}}\n- {rule: b, match: *m}\n- {rule: c, match: {}}\n"
+    loaded = load(text)
+    assert [rule.name for rule in loaded.rules] == ["c"]
+    assert [str(error) for error in loaded.errors] == ['f:1:30: the key "x" stands twice; the first is in line 1']
+
+
+def test_a_file_that_is_no_yaml_is_one_error() -> None:
+    """Nothing of it loads."""
+    loaded = load(BRUTE_FORCE + "- {rule: [\n")
+    assert not loaded.rules
+    assert len(loaded.errors) == 1
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n"])
+def test_an_empty_file_is_a_warning(text: str) -> None:
+    """It may be meant."""
+    loaded = load(text)
+    assert not loaded.errors
+    assert [str(warning) for warning in loaded.warnings] == ["f:1:1: this file holds no rules"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("rule: a\nmatch: {}\n", 'f:1:1: a rule file is a list: begin each rule with "- rule: NAME"'),
+        ("rules: []\n", "f:1:1: a rule file is a list of rules"),
+        ("just text\n", "f:1:1: a rule file is a list of rules"),
+        ("- a\n", 'f:1:3: a mapping (key: value) is wanted here, not the text "a"'),
+        ("- {match: {}}\n", 'f:1:3: the key "rule" is missing; give it a name'),
+        ("- {rule: a}\n", 'f:1:3: the key "match" is missing; write {} to match every event'),
+        ("- {rule: A_b, match: {}}\n", 'f:1:10: "rule": a name of a-z, 0-9 and - (at most 100) is wanted, not "A_b"'),
+        (
+            "- {rule: a, match: {}, when: {count: 5, within: 10m}}\n",
+            'f:1:30: the key "by" is missing in "when"; list the fields to count by, [] counts all events together',
+        ),
+        ("- {rule: a, match: {}, when: {count: 0, within: 10m, by: []}}\n", 'f:1:38: "count": a whole number from 1'),
+        ("- {rule: a, match: {}, when: {count: 1, within: 10, by: []}}\n", 'f:1:49: "within": write a unit: 10s'),
+        (
+            "- {rule: a, match: {}, when: {count: 1, wihtin: 10m, by: []}}\n",
+            'f:1:41: unknown key "wihtin" in "when"; did',
+        ),
+        ("- {rule: a, match: {}, when: {count: 1, within: 1m, by: [x, x]}}\n", 'f:1:30: "by": a field stands twice'),
+        ("- {rule: a, match: {}, when: {count: 1, within: 1m, by: x}}\n", 'f:1:57: "by": a list is wanted here'),
+        (
+            "- {rule: a, match: {}, trust: high}\n",
+            'f:1:31: "trust": one of datagram, network, account, certificate, local',
+        ),
+        ("- {rule: a, match: {}, test: [{}]}\n", "f:1:31: a test step needs send, advance or expect"),
+        (
+            "- {rule: a, match: {}, test: [{times: 2, advance: 1m}]}\n",
+            'f:1:32: "times" says how to send, but there is no',
+        ),
+        ("- {rule: a, match: {}, test: [{expect: {}}]}\n", 'f:1:40: the key "do" is missing in "expect"'),
+        ("- {rule: a, match: {}, test: [{expect: {do: 0, argv: [x]}}]}\n", 'f:1:48: "argv" says how the first job is'),
+        (
+            "- {rule: a, match: {}, do: {run: ls -l}}\n",
+            'f:1:34: "run": there is no shell; write the command as a list: [ls, -l]',
+        ),
+    ],
+)
+def test_an_error_names_its_place_and_what_to_write(text: str, error: str) -> None:
+    """Each of the usual slips gets one line."""
+    found = errors(text)
+    assert len(found) == 1
+    assert found[0].startswith(error)
+
+
+def test_of_two_rules_with_one_name_in_a_file_the_second_is_off() -> None:
+    """The error names both places."""
+    loaded = load("- {rule: a, match: {}}\n- {rule: a, match: {x: y}}\n")
+    assert [rule.match for rule in loaded.rules] == [AllOf(())]
+    assert [str(error) for error in loaded.errors] == [
+        'f:2:4: the rule "a" is there already, at f:1:4; this one is off: choose another name'
+    ]
+
+
+def test_files_are_merged_and_a_name_is_used_once() -> None:
+    """Across files too the first stays."""
+    first = load_rules("- {rule: a, match: {}}", "one.yaml", Defaults())
+    second = load_rules("- {rule: b, match: {}}\n- {rule: a, match: {}}", "two.yaml", Defaults())
+    rules, found = merge([first, second])
+    assert [(rule.name, rule.place.file) for rule in rules] == [("a", "one.yaml"), ("b", "two.yaml")]
+    assert [str(error) for error in found] == [
+        'two.yaml:2:4: the rule "a" is there already, at one.yaml:1:4; this one is off: choose another name'
+    ]
+
+
+_WORDS = """rule match unless when do run test send expect any all not in regex glob count within by x 5 10m [] {}
+    null 'a' source.ip user.name ${source.ip} ${ $ (a+)+ ( yes *a &a ~ 10.0.0.0/8"""
+WORDS = st.sampled_from(_WORDS.split())
+VALUES = st.recursive(
+    WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=4).map(lambda items: f"[{', '.join(items)}]")
+        | st.lists(st.tuples(WORDS, inner), max_size=4).map(
+            lambda pairs: "{" + ", ".join(f"{key}: {value}" for key, value in pairs) + "}"
+        )
+    ),
+    max_leaves=20,
+)
+TEXTS = st.lists(st.tuples(WORDS, VALUES), max_size=5).map(
+    lambda pairs: "- rule: a\n" + "".join(f"  {key}: {value}\n" for key, value in pairs)
+)
+
+
+@given(TEXTS | st.text())
+def test_any_text_loads_or_says_where_it_is_wrong(text: str) -> None:
+    """Whatever stands in a file, only errors with file, line and column come of it, one line each."""
+    loaded = load(text)
+    for error in (*loaded.errors, *loaded.warnings):
+        assert error.place
+        assert error.place.file == "f"
+        assert error.place.line >= 1
+        assert error.place.column >= 1
+        assert "\n" not in str(error)
