@@ -8,6 +8,9 @@ from collections.abc import Container, Mapping
 from gateway.runner import tree
 from gateway.runner.running import Running
 
+MOST_LOOKS = 50
+"""Times to look again for one that forks and dies faster than it can be looked at; it is taken to be there then."""
+
 
 class Ownership:
     """Tells the processes of the running jobs apart.
@@ -26,16 +29,26 @@ class Ownership:
     def processes(self, job: Running, others: Container[int] = ()) -> list[tree.Process]:
         """List the living processes of a running job, parents before children; `others` are the runner's own.
 
-        Costs one read of one small file when the first process has ended and nothing was left behind.
+        Costs one read of one small file when the first process has ended and nothing was left behind. A process that
+        died after that read may have left a child that the read has not seen, so then it is read again: none may end
+        its job by dying at the right moment.
         """
         found = list(tree.subtree(job.pid)) if job.first_alive else []
-        for pid in tree.children(os.getpid()):
-            if pid in self._first or pid in others:
-                continue
-            orphan = tree.look(pid)
-            if orphan and orphan.alive and self._owns(job, orphan):
-                found += tree.subtree(pid)
-        return found
+        dead: set[int] = set()
+        last = None
+        for _ in range(MOST_LOOKS):
+            dead_before = len(dead)
+            for pid in tree.children(os.getpid()):
+                if pid in self._first or pid in others or pid in dead:
+                    continue
+                last = tree.look(pid)
+                if last is None or not last.alive:
+                    dead.add(pid)
+                elif self._owns(job, last):
+                    found += tree.subtree(pid)
+            if found or len(dead) == dead_before:
+                return found
+        return [last] if last else []
 
     def _owns(self, job: Running, orphan: tree.Process) -> bool:
         if orphan.session == job.pid:

@@ -1,7 +1,7 @@
 """Dovecot: logins, refused logins, sessions and mail delivered into mailboxes.
 
-The forms are those of Dovecot's logging and of the default `login_log_format_elements` and `mail_log_prefix` of 2.2 to
-2.4, https://doc.dovecot.org/admin_manual/logging/. A stranger chooses the user name (`auth_username_chars` keeps most
+The forms are those of Dovecot's logging and of the default `login_log_format_elements` and `mail_log_prefix` of 2.2
+to 2.4, https://doc.dovecot.org/admin_manual/logging/. A stranger chooses the user name (`auth_username_chars` keeps most
 characters out by default, the administrator may let all in) and, where `auth_verbose_passwords` writes it, the password.
 """
 
@@ -315,8 +315,15 @@ _EXAMPLES = (
     ),
     Example(  # a user name that is a copy of the line
         f"imap-login: Disconnected (auth failed, 1 attempts in 2 secs): user=<x>, method=PLAIN, rip=203.0.113.9, "
-        f"lip=203.0.113.1, session=<z>, {_TAIL}, session=<a1B2c3>",
-        None,
+        f"session=<z>, {_TAIL}, session=<a1B2c3>",
+        {
+            **_LOGIN_FAILED,
+            **_IMAP,
+            "user.name": "x>, method=PLAIN, rip=203.0.113.9, session=<z",
+            "dovecot.method": "PLAIN",
+            "event.reason": "auth failed, 1 attempts in 2 secs",
+            "dovecot.session": "a1B2c3",
+        },
     ),
     Example(
         f"imap-login: Disconnected (auth failed, 1 attempts in 2 secs): user=<x>, method=PLAIN, rip=203.0.113.9, y>, "
@@ -341,8 +348,8 @@ _EXAMPLES = (
         },
     ),
     Example(
-        "imap-login: Disconnected: Connection closed: SSL_accept() failed: error:0A0000C1 (no auth attempts in 0 secs): "
-        "user=<>, rip=192.0.2.31, lip=198.51.100.31, TLS handshaking: SSL_accept() failed: error:0A0000C1",
+        "imap-login: Disconnected: Connection closed: SSL_accept() failed: error:0A0000C1 (no auth attempts in 0 secs)"
+        ": user=<>, rip=192.0.2.31, lip=198.51.100.31, TLS handshaking: SSL_accept() failed: error:0A0000C1",
         {**_ABORTED, **_PEER, "network.protocol": "imap", "event.reason": "no auth attempts in 0 secs"},
     ),
     Example(
@@ -350,7 +357,8 @@ _EXAMPLES = (
         {**_ABORTED, **_PEER, "network.protocol": "imap", "event.reason": "Disconnected: Inactivity"},
     ),
     Example(
-        "auth-worker(991): pam(alice,192.0.2.31): pam_authenticate() failed: Authentication failure (Password mismatch?)",
+        "auth-worker(991): pam(alice,192.0.2.31): pam_authenticate() failed: Authentication failure "
+        "(Password mismatch?)",
         {
             **_LOGIN_FAILED,
             **_ALICE,

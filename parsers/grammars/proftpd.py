@@ -146,7 +146,8 @@ _SESSIONS = (
         "session-timeout",
         _line(
             rx(
-                r"(?:FTP (?:session|login|no transfer|stalled)|Client session)[a-z ]*? ?(?:timed out|timeout)(?: \([^)]*\))?"
+                r"(?:FTP (?:session|login|no transfer|stalled)|Client session)[a-z ]*?(?:timed out|timeout)"
+                r"(?: \([^)]*\))?"
             )("event.reason")
             + lit(", disconnected")
             + _FULL_STOP

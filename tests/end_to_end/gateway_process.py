@@ -17,6 +17,7 @@ from tests.end_to_end.programs import PATIENCE, Program, wait_until
 
 RECORD = Path(__file__).with_name("record.py")
 TOTALS = re.compile(r"(?P<source>[\w-]+): (?P<messages>\d+) messages in \d+ octets since the start")
+RUNNER_READY = "the runner is process"
 LISTENING = re.compile(r"(?P<source>[\w-]+): listening on (?P<address>\S+)")
 
 Source = Mapping[str, object]
@@ -120,8 +121,9 @@ class GatewayProcess(Program):
         return self.runs()
 
     def wait_until_listening(self, seconds: float = PATIENCE) -> None:
-        """Wait until every source listens."""
+        """Wait until every source listens and processes can be started."""
         self.wait_until(lambda: set(self._addresses()) >= set(self.sources), "every source to listen", seconds=seconds)
+        self.wait_for(RUNNER_READY)
 
     def __enter__(self) -> Self:
         """Start it and wait until it listens."""

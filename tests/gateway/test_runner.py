@@ -85,7 +85,6 @@ TASKS: dict[str, dict[str, Any]] = {
     "no-directory": {"argv": ["true"], "cwd": "/no/such/directory"},
     "nobody": {"argv": ["sh", "-c", "id -u; id -G; echo $HOME $USER; umask; pwd"], "user": "nobody", "cwd": "/tmp"},
     "nobody-stdin": {"argv": ["cat", "/dev/stdin"], "user": "nobody"},
-    "unreachable": {"argv": ["/root-only/program"], "user": "nobody"},
     "group": {"argv": ["id", "-g"], "group": "nogroup"},
     "limits": shell(
         "ulimit -t; ulimit -n; ulimit -f; ulimit -v; nice; umask",
@@ -96,7 +95,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "cpu": shell("while :; do :; done", limits={"cpu": 1}, timeout=20),
     "descriptors": {"argv": ["ls", "/proc/self/fd"]},
     "session": {"argv": ["cat", "/proc/self/stat"]},
-    "signals": {"argv": ["grep", "Sig[BIC]", "/proc/self/status"]},
+    "signals": {"argv": ["grep", "Sig[BI]", "/proc/self/status"]},
 }
 
 
@@ -196,6 +195,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     more = {
         "no-interpreter": {"argv": [str(folder / "no-interpreter")]},
         "no-format": {"argv": [str(folder / "no-format")]},
+        "unreachable": {"argv": [str(folder / "no-format")], "user": "nobody"},
         "bomb": {"argv": [sys.executable, str(folder / "bomb.py"), "${tag}"], "timeout": 1.0, "grace": 0.1},
     }
     config = folder / "tasks.json"
@@ -204,11 +204,18 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shared(config: Path) -> Iterator[Harness]:
-    """Return a runner that all tests may use which leave it as it was."""
+def one_for_all(config: Path) -> Iterator[Harness]:
+    """Return a runner for the module."""
     harness = Harness(config)
     yield harness
     assert harness.stop() == (0, "")
+
+
+@pytest.fixture
+def shared(one_for_all: Harness) -> Harness:
+    """Return a runner that all tests may use which leave it as it was."""
+    one_for_all.replies.clear()
+    return one_for_all
 
 
 @pytest.fixture
@@ -217,6 +224,12 @@ def own(config: Path) -> Iterator[Harness]:
     harness = Harness(config)
     yield harness
     harness.stop()
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process is there and is more than an exit status."""
+    process = tree.look(pid)
+    return process is not None and process.alive
 
 
 def living(tag: str) -> list[int]:
@@ -228,8 +241,7 @@ def living(tag: str) -> list[int]:
             text = path.read_bytes()
         except OSError:
             continue
-        process = tree.look(pid)
-        if tag.encode() in text and process and process.alive:
+        if tag.encode() in text and alive(pid):
             found.append(pid)
     return found
 
@@ -262,7 +274,6 @@ class TestEnding:
 
     def test_a_job_says_when_it_has_started(self, shared: Harness) -> None:
         """The pid is told before the outcome."""
-        shared.replies.clear()
         shared.run("true")
         assert any(isinstance(reply, Started) and reply.job == "job" and reply.pid > 1 for reply in shared.replies)
 
@@ -335,12 +346,13 @@ class TestSurvivors:
         assert 0.3 <= outcome.seconds < 3
         assert not living(tag)
 
-    def test_a_fork_bomb_ends(self, shared: Harness, tag: str, tmp_path: Path) -> None:
+    def test_a_fork_bomb_ends(self, shared: Harness, tag: str) -> None:
         """Processes that fork, make sessions and leave their parents as fast as they can are all caught."""
         outcome = shared.run("bomb", tag=tag)
-        assert outcome.ending is Ending.TIMED_OUT
-        assert outcome.error is not None
-        assert "cannot be killed" not in outcome.error
+        assert outcome.ending is Ending.EXITED
+        assert outcome.survivors >= 4
+        assert outcome.seconds < 5
+        assert "cannot be killed" not in (outcome.error or "")
         assert not living(tag)
 
     def test_one_jobs_end_does_not_touch_another(self, shared: Harness, tag: str) -> None:
@@ -412,7 +424,7 @@ class TestWhatAChildIsGiven:
         fields: dict[str, FieldValue] = {
             "source.ip": "192.0.2.7",
             "rule": "forged",
-            "job": "forged",
+            "attempt": "forged",
             "PATH": "/tmp",
             "nul": "a\0b",
             "lines": "a\nb",
@@ -505,7 +517,7 @@ def test_a_program_that_the_user_cannot_reach(shared: Harness) -> None:
     outcome = shared.run("unreachable")
     assert outcome.ending is Ending.NOT_STARTED
     assert outcome.error is not None
-    assert "nobody" in outcome.error
+    assert "is not executable by nobody: its mode, the directories above it" in outcome.error
 
 
 class TestManyJobs:
@@ -601,7 +613,7 @@ class TestTasks:
         below = list(tree.below(harness.keeper.pid))
         assert len(below) == 2
         assert harness.stop()[0] == 0
-        assert not any(tree.look(process.pid) for process in below)
+        assert not any(alive(process.pid) for process in below)
 
 
 class TestTheEnd:
@@ -635,7 +647,7 @@ class TestTheEnd:
         gateway.kill()
         gateway.wait()
         gateway.stdout.close()
-        until(lambda: tree.look(keeper) is None and not living(tag))
+        until(lambda: not alive(keeper) and not living(tag))
 
     def test_the_inner_process_is_killed(self, own: Harness, tag: str) -> None:
         """Its children are killed by the outer one before the next runner is there."""
@@ -658,7 +670,7 @@ class TestTheEnd:
         own.keeper.kill()
         assert own.outcome().ending is Ending.LOST
         own.rest()
-        until(lambda: tree.look(own.ready.pid) is None)
+        until(lambda: not alive(own.ready.pid))
         assert not living(tag)
 
     def test_terminate(self, own: Harness, tag: str) -> None:
@@ -696,14 +708,17 @@ def test_only_the_parents_socket_is_served(tmp_path: Path) -> None:
     code = (
         "import os, socket, sys\n"
         "a, b = socket.socketpair()\n"
-        "if os.fork(): os.wait(); sys.exit()\n"
+        "if os.fork(): a.close(); b.close(); os.wait(); sys.exit()\n"
         "b.set_inheritable(True)\n"
         "os.execv(sys.executable, [sys.executable, '-m', 'gateway.runner', '--config', '/x', '--fd', str(b.fileno())])\n"
     )
     # The parent of the runner made it: this is served until its end closes.
     good = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=PATIENCE)
     assert good.stderr == b""
-    bad_code = code.replace("if os.fork(): os.wait(); sys.exit()\n", "if os.fork(): os.wait(); sys.exit()\n" * 2)
+    bad_code = code.replace(
+        "if os.fork(): a.close(); b.close(); os.wait(); sys.exit()\n",
+        "if os.fork(): a.close(); b.close(); os.wait(); sys.exit()\n" * 2,
+    )
     bad = subprocess.run([sys.executable, "-c", bad_code], cwd=ROOT, capture_output=True, timeout=PATIENCE)
     assert b"not by our parent" in bad.stderr
 

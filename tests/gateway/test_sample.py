@@ -1,0 +1,91 @@
+"""The configuration that a new installation begins with."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.config import PROCESSES, Config, Limits, load, read_rules
+from gateway.sample import config_text, rule_texts
+from gateway.source_config import Address, TlsSource
+from gateway.trust import PolicyKind
+from rules.load import Defaults
+
+CONF = Path(__file__).parents[2] / "conf"
+TLS_FILES = ("ca.pem", "server.pem", "server.key", "server-rsa.pem", "server-rsa.key")
+
+
+def install(folder: Path, text: str) -> Config:
+    """Write a configuration, its rules and made-up certificates into a folder and load it, without the library."""
+    text = re.sub(r"(?m)^library: .*", "library: []", text)
+    (folder / "rules").mkdir(parents=True)
+    for name, rules in rule_texts().items():
+        (folder / "rules" / name).write_text(rules)
+    (folder / "tls").mkdir()
+    for name in TLS_FILES:
+        (folder / "tls" / name).write_text("made up")
+    (folder / "gateway.yaml").write_text(text)
+    return load(folder / "gateway.yaml")
+
+
+def test_the_sources_hold_the_same_files() -> None:
+    """What `conf/` shows is what is installed."""
+    assert (CONF / "gateway.yaml").read_text() == config_text()
+    assert {path.name: path.read_text() for path in (CONF / "rules").iterdir()} == rule_texts()
+
+
+def test_the_checkouts_configuration_loads_without_a_word() -> None:
+    """No error and no warning, in it and in all rules that it names."""
+    found = load(CONF / "gateway.yaml")
+    assert not found.warnings
+    assert all(not source.address.loopback for source in found.sources if isinstance(source, TlsSource))
+    for file in read_rules(found):
+        assert file.rules
+        assert not file.errors
+        assert not file.warnings
+
+
+def test_init_turns_the_tls_listener_on(tmp_path: Path) -> None:
+    """It faces the network, and the files are those that the authority makes."""
+    found = install(tmp_path, config_text(tls=True))
+    (tls,) = (source for source in found.sources if isinstance(source, TlsSource))
+    assert tls.address == Address("0.0.0.0", 6514)
+    assert tls.peers.kind is PolicyKind.CERTIFICATE
+    assert len(tls.certificates) == 2
+    assert not found.warnings
+
+
+def test_commented_settings_are_right_and_are_the_defaults(tmp_path: Path) -> None:
+    """Taking every # away gives a configuration that loads, and what the comments show is what would be used."""
+    text = re.sub(r"(?m)^( *)#(?! \S)", r"\1", config_text())
+    assert text.count("\nlimits:") == text.count("\n  run:") == text.count("  syslog-tls:") == 1
+    found = install(tmp_path, text)
+    assert found.limits == Limits()
+    assert found.processes == PROCESSES
+    run, usual = found.defaults.run, Defaults().run
+    for name in (
+        "timeout",
+        "grace",
+        "cwd",
+        "umask",
+        "nice",
+        "environment",
+        "stdin",
+        "output",
+        "concurrency",
+        "options",
+    ):
+        assert getattr(run, name) == getattr(usual, name), name
+    plain = install(tmp_path / "plain", config_text())
+    with_all = [source for source in found.sources if not isinstance(source, TlsSource)]
+    for one, other in zip(plain.sources, with_all, strict=True):
+        names = set(one.__dataclass_fields__) - {"place", "path", "zone"}
+        assert {name: getattr(one, name) for name in names} == {name: getattr(other, name) for name in names}
+
+
+@pytest.mark.parametrize("name", sorted(rule_texts()))
+def test_examples_carry_their_own_tests(name: str) -> None:
+    """An example rule without a test would teach the wrong thing."""
+    assert "\n  test:\n" in rule_texts()[name]
