@@ -12,6 +12,7 @@ import abc
 import os
 import shutil
 import socket
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,24 +70,32 @@ class Receiver(abc.ABC):
 
     Attributes:
         port: where it listens, once it is started.
+        seconds_to_listen: wall-clock time from its start.
     """
 
     program: Program
     port: int
+    seconds_to_listen: float
 
     @abc.abstractmethod
     def wait_until_listening(self) -> None:
         """Wait until it listens, and learn its port."""
+
+    def settle(self) -> None:
+        """Wait for what it does at its start after it listens; its CPU time is not to be measured."""
 
     @abc.abstractmethod
     def found_all(self) -> bool:
         """Whether it has found everything that it was to find."""
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start it, and wait until it has nothing more to do for that."""
+        begin = time.monotonic()
         self.program.start()
         try:
             self.wait_until_listening()
+            self.seconds_to_listen = time.monotonic() - begin
+            self.settle()
         except BaseException:
             self.program.kill()
             raise
@@ -127,6 +136,10 @@ class Gateway(Receiver):
         """Wait for its log to name the port; the first time, the sieve is compiled."""
         self._gateway.wait_until_listening(seconds=120)
         self.port = self._gateway.port("bench")
+
+    def settle(self) -> None:
+        """Wait for the runner, which loads its tasks at the same time."""
+        self._gateway.wait_until_ready()
 
     def found_all(self) -> bool:
         """Whether the rule's process has run."""

@@ -17,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +91,8 @@ class Bench:
         """
         matched = row.share == 1.0
         task = Task(row.transport, expressions(row.count), round(blocks * BLOCK * row.share), parse=matched)
-        begin = time.monotonic()
         folder = self._folder / f"{receiver}-{next(self._numbers)}"
         with RECEIVERS[receiver](folder, task, self._authority) as running:
-            start = time.monotonic() - begin
             pid = running.program.pid
             before = cpu_seconds(pid)
             argv = [sys.executable, "-m", "bench.send", str(running.port), str(blocks), "--share", str(row.share)]
@@ -108,7 +105,7 @@ class Bench:
                     wait_until(lambda: sender.poll() is not None, "the sender to end")
                 finally:
                     sender.kill()
-        return Measured(blocks * BLOCK, cpu, start)
+        return Measured(blocks * BLOCK, cpu, running.seconds_to_listen)
 
     def blocks_for(self, receiver: str, row: Row, seconds: float) -> tuple[int, Measured]:
         """Find out how many blocks make a run of so many CPU seconds; return the first run too."""

@@ -147,18 +147,19 @@ def _in_pyparsing(form: Form, at: int) -> _Run:
 def _in_patterns(forms: list[tuple[int, Form, Lowered]], stop: int) -> _Run:
     """Try lowered forms: one pattern for each first character that a form asks for, one for all other texts."""
     begins = [_first_character(lowered.pattern) for _, _, lowered in forms]
+    known = frozenset(begins)
     choices: dict[str | None, _Choice] = {}
 
-    def choose(character: str) -> _Choice:
+    def choose(key: str | None) -> _Choice:
         # compiled when a message first asks for it: all of them at once would take a second of each start
-        key = character if character in begins else None
-        if key not in choices:
-            wanted = [form for form, begin in zip(forms, begins, strict=True) if begin is None or begin == key]
-            choices[key] = _choice(wanted)
+        wanted = [form for form, begin in zip(forms, begins, strict=True) if begin is None or begin == key]
+        choices[key] = _choice(wanted)
         return choices[key]
 
     def run(text: str) -> Answer | int:
-        match_forms, readings = choices.get(text[:1]) or choose(text[:1])
+        first = text[:1]
+        key = first if first in known else None
+        match_forms, readings = choices.get(key) or choose(key)
         match = match_forms(text)
         if match is None:
             return stop

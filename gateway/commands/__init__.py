@@ -24,7 +24,8 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"event-gateway {version('event-gateway')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    # only what is called is imported, unless help is wanted on all of it
+    for name in words[:1] if words[:1] and words[0] in COMMANDS else COMMANDS:
         module = importlib.import_module(f"gateway.commands.{name}")
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)

@@ -31,6 +31,7 @@ class Backlog:
         self._limit = limit
         self._waiting: dict[str, deque[Entry]] = {}  # by task; the task whose turn it is first
         self._sent: dict[str, Entry] = {}
+        self._started: set[str] = set()
         self._sent_of: dict[str, int] = {}
         self._count = 0
 
@@ -74,6 +75,7 @@ class Backlog:
     def forget(self, job: str) -> Entry | None:
         """Take out a job that was sent and has ended."""
         entry = self._sent.pop(job, None)
+        self._started.discard(job)
         if entry:
             task = entry.start.task
             self._sent_of[task] -= 1
@@ -93,12 +95,27 @@ class Backlog:
                     return entry
         return None
 
-    def forget_sent(self) -> list[Entry]:
-        """Take out all jobs that were sent."""
-        entries = list(self._sent.values())
+    def started(self, job: str) -> None:
+        """Take note that a job that was sent is being run."""
+        if job in self._sent:
+            self._started.add(job)
+
+    def take_back(self) -> list[Entry]:
+        """Take out all that were sent: those that had started are returned, the others wait again, first in line."""
+        lost, waiting = [], self._waiting
+        self._waiting = {}
+        for job, entry in self._sent.items():
+            if job in self._started:
+                lost.append(entry)
+            else:
+                self._waiting.setdefault(entry.start.task, deque()).append(entry)
+                self._count += 1
+        for task, line in waiting.items():
+            self._waiting.setdefault(task, deque()).extend(line)
         self._sent.clear()
         self._sent_of.clear()
-        return entries
+        self._started.clear()
+        return lost
 
     def forget_waiting(self) -> list[Entry]:
         """Take out all jobs that wait."""

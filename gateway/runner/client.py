@@ -53,6 +53,10 @@ LONGEST_WAIT = 60.0
 STOP_PATIENCE = 2 * LAST_PATIENCE
 """Seconds until a runner that does not stop is killed: more than its two processes take together."""
 
+CANCELLED = "it was cancelled before it was started"
+STOPPED = "the gateway stopped before it was started"
+GONE = "the runner is gone; restart the gateway"
+
 
 class IRunnerReactor(IReactorTime, IReactorProcess, IReactorSocket):
     """What the service needs of a reactor."""
@@ -89,6 +93,7 @@ class Runner(Service):
         self._first_wait = self._wait = first_wait
         self._loader = loader
         self._backlog = Backlog(limit)
+        self._cancelled: set[str] = set()  # those that the runner has been asked to end
         self._keeper: Keeper | None = None
         self._connection: Connection | None = None
         self._tasks: Mapping[str, int] | None = None  # None while no runner is ready
@@ -122,7 +127,7 @@ class Runner(Service):
         if self._again:
             self._again.cancel()
             self._again = None
-        self._abandon_waiting("the gateway stopped before it was started")
+        self._abandon_waiting(STOPPED)
         if self._keeper is None:
             self._stopped()
         else:
@@ -137,8 +142,13 @@ class Runner(Service):
         """Run a job; fires with its outcome, whatever happens. To cancel the Deferred ends the job."""
         answer: Deferred[Outcome] = Deferred(lambda _: self.cancel(job.id))
         start = Start(job.id, job.task, job.rule, job.key, job.event, job.attempt)
+
+        def tell(outcome: Outcome) -> None:
+            if not answer.called:  # it is, when it was cancelled
+                answer.callback(outcome)
+
         problem = self._unacceptable(start)
-        if problem is None and not self._backlog.add(Entry(start, answer.callback)):
+        if problem is None and not self._backlog.add(Entry(start, tell)):
             problem = f"{MAX_WAITING} jobs wait already"
         if problem is not None:
             return succeed(Outcome(job.id, Ending.NOT_STARTED, error=problem))
@@ -148,8 +158,9 @@ class Runner(Service):
     def cancel(self, job: str) -> None:
         """End a job; its outcome comes as always."""
         if entry := self._backlog.withdraw(job):
-            self._tell(entry, Outcome(job, Ending.NOT_STARTED, error="it was cancelled before it was started"))
-        elif self._connection:
+            entry.tell(Outcome(job, Ending.NOT_STARTED, error=CANCELLED))
+        elif self._connection and job in self._backlog:
+            self._cancelled.add(job)
             self._connection.send(Cancel(job))
 
     def reload(self) -> Deferred[frozenset[str]]:
@@ -163,7 +174,7 @@ class Runner(Service):
         if self._stopping is not None:
             return "the gateway is stopping"
         if self._gone:
-            return "the runner is gone; restart the gateway"
+            return GONE
         if start.job in self._backlog:
             return "a job with this id runs or waits already"
         return None
@@ -179,15 +190,13 @@ class Runner(Service):
                 self._connection.write(line)
 
     def _end(self, outcome: Outcome) -> None:
+        self._cancelled.discard(outcome.job)
         if entry := self._backlog.forget(outcome.job):
-            self._tell(entry, outcome)
-
-    def _tell(self, entry: Entry, outcome: Outcome) -> None:
-        entry.tell(outcome)
+            entry.tell(outcome)
 
     def _abandon_waiting(self, words: str) -> None:
         for entry in self._backlog.forget_waiting():
-            self._tell(entry, Outcome(entry.start.job, Ending.NOT_STARTED, error=words))
+            entry.tell(Outcome(entry.start.job, Ending.NOT_STARTED, error=words))
         reloads = self._reloading + self._reload_next
         self._reloading, self._reload_next = [], []
         for answer in reloads:
@@ -201,7 +210,7 @@ class Runner(Service):
             case Ready():
                 self._ready(reply)
             case Started():
-                pass
+                self._backlog.started(reply.job)
             case Ended():
                 self._end(reply.outcome)
                 self._send_jobs()
@@ -239,7 +248,7 @@ class Runner(Service):
         if self._stopping is not None or self._gone:
             answers, self._reload_next = self._reload_next, []
             for answer in answers:
-                answer.errback(OperatorError("the runner is gone"))
+                answer.errback(OperatorError(GONE if self._gone else STOPPED))
         elif self._connection and self._tasks is not None and self._reload_next and not self._reloading:
             self._reloading, self._reload_next = self._reload_next, []
             self._connection.send(Reload())
@@ -264,25 +273,38 @@ class Runner(Service):
 
     def garbled(self, error: ProtocolError) -> None:
         """Take note of a line that is no reply: our bug, and nothing that follows can be trusted."""
+        self._tasks = None  # so that nothing more is sent
         self._notify(notices.RunnerGarbled(str(error)))
 
     def disconnected(self) -> None:
-        """Take note that the runner is gone; what it had is lost, and it is started again."""
+        """Take note that the runner is gone; it is started again.
+
+        Jobs that it had started are lost. The others wait again: it says nothing of jobs that it takes in and does not
+        start. One that it started and had no time to tell of was killed before the next runner can start it again.
+        """
         self._connection, self._tasks = None, None
+        lost = self._backlog.take_back()
         if self._stopping is None:
-            lost = self._backlog.sent
             if self._reactor.seconds() - self._ready_at > LONGEST_WAIT:
                 self._wait = self._first_wait
-            self._notify(notices.RunnerDied(lost, self._wait))
+            self._notify(notices.RunnerDied(len(lost), self._wait))
             if not self._gone:
                 self._again = self._reactor.callLater(self._wait, self._begin)
                 self._wait = min(2 * self._wait, LONGEST_WAIT)
         self._reload_next = self._reloading + self._reload_next
         self._reloading = []
-        for entry in self._backlog.forget_sent():
-            self._tell(entry, Outcome(entry.start.job, Ending.LOST, error="the runner died while it had the job"))
-        if self._stopping is not None and self._keeper:
-            self._keeper.finish()
+        cancelled, self._cancelled = self._cancelled, set()
+        for job in cancelled:
+            if entry := self._backlog.withdraw(job):
+                entry.tell(Outcome(job, Ending.NOT_STARTED, error=CANCELLED))
+        for entry in lost:
+            entry.tell(Outcome(entry.start.job, Ending.LOST, error="the runner died while it ran"))
+        if self._stopping is not None:
+            self._abandon_waiting(STOPPED)
+            if self._keeper:
+                self._keeper.finish()
+        elif self._gone:
+            self._abandon_waiting(GONE)
 
     def keeper_ended(self, words: str) -> None:
         """Take note that the outer process is gone; it can be started anew while we still have our privileges."""
@@ -297,7 +319,7 @@ class Runner(Service):
                 self._again.cancel()
                 self._again = None
             self._notify(notices.RunnerGone(self._uid))
-            self._abandon_waiting("the runner is gone; restart the gateway")
+            self._abandon_waiting(GONE)
 
     def said(self, line: str) -> None:
         """Take note of a line on the runner's standard error."""

@@ -200,8 +200,8 @@ class Server:
 
     def _take(self, start: Start) -> None:
         if self._stopping:
-            self._tell(Refused(start.job, "the runner is stopping"))
-        elif start.job in self._running or any(start.job == waiting.job for waiting in self._queue):
+            return  # the gateway still has it
+        if start.job in self._running or any(start.job == waiting.job for waiting in self._queue):
             self._tell(Refused(start.job, "a job with this id runs or waits already"))
         elif len(self._queue) >= MAX_QUEUE:
             self._tell(Refused(start.job, f"{MAX_QUEUE} jobs wait already"))
@@ -399,8 +399,6 @@ class Server:
         if self._stopping:
             return
         self._stopping = True
-        for start in self._queue:
-            self._not_started(start.job, "the gateway stopped before it was started")
-        self._queue.clear()
+        self._queue.clear()  # the gateway still has them
         for job in list(self._running.values()):
             self._end(job, Cause.STOP)

@@ -121,15 +121,19 @@ class GatewayProcess(Program):
         return self.runs()
 
     def wait_until_listening(self, seconds: float = PATIENCE) -> None:
-        """Wait until every source listens and processes can be started."""
+        """Wait until every source listens."""
         self.wait_until(lambda: set(self._addresses()) >= set(self.sources), "every source to listen", seconds=seconds)
+
+    def wait_until_ready(self) -> None:
+        """Wait until every source listens, and the runner has its own copy of the rules' tasks."""
+        self.wait_until_listening()
         self.wait_for(RUNNER_READY)
 
     def __enter__(self) -> Self:
-        """Start it and wait until it listens."""
+        """Start it and wait until it is ready."""
         self.start()
         try:
-            self.wait_until_listening()
+            self.wait_until_ready()
         except BaseException:
             self.kill()
             raise

@@ -143,8 +143,8 @@ class Harness:
     def send(self, request: Request) -> None:
         self.connection.sendall(request_line(request))
 
-    def start(self, task: str, job: str = "job", **fields: FieldValue) -> None:
-        self.send(Start(job, task, "rule", ("192.0.2.7",), fields))
+    def start(self, task: str, job_id: str = "job", /, **fields: FieldValue) -> None:
+        self.send(Start(job_id, task, "rule", ("192.0.2.7",), fields))
 
     def await_reply(self, kind: type[Any], which: Callable[[Any], bool] = lambda _: True) -> Any:
         while True:
@@ -164,8 +164,8 @@ class Harness:
         ended: Ended = self.await_reply(Ended, lambda reply: reply.outcome.job == job)
         return ended.outcome
 
-    def run(self, task: str, **fields: FieldValue) -> Outcome:
-        self.start(task, **fields)
+    def run(self, task: str, /, **fields: FieldValue) -> Outcome:
+        self.start(task, "job", **fields)
         return self.outcome()
 
     def rest(self) -> list[Reply]:
@@ -351,7 +351,7 @@ class TestSurvivors:
         outcome = shared.run("bomb", tag=tag)
         assert outcome.ending is Ending.EXITED
         assert outcome.survivors >= 4
-        assert outcome.seconds < 5
+        assert 0.1 <= outcome.seconds < 5
         assert "cannot be killed" not in (outcome.error or "")
         assert not living(tag)
 
@@ -424,7 +424,7 @@ class TestWhatAChildIsGiven:
         fields: dict[str, FieldValue] = {
             "source.ip": "192.0.2.7",
             "rule": "forged",
-            "attempt": "forged",
+            "job": "forged",
             "PATH": "/tmp",
             "nul": "a\0b",
             "lines": "a\nb",
@@ -620,15 +620,16 @@ class TestTheEnd:
     """When one side goes away."""
 
     def test_the_gateway_stops(self, own: Harness, tag: str) -> None:
-        """Running jobs are ended and told as lost, waiting ones as not started, and both processes go."""
+        """Running jobs are ended and told as lost, nothing is said of waiting ones, and both processes go."""
         for number in range(9):
             own.start("wait", f"wait-{number}", tag=tag)
         for _ in range(8):
             own.await_reply(Started)
         own.connection.shutdown(socket.SHUT_WR)
         outcomes = {reply.outcome.job: reply.outcome for reply in own.rest() if isinstance(reply, Ended)}
-        assert [outcomes[f"wait-{number}"].ending for number in range(8)] == [Ending.LOST] * 8
-        assert outcomes["wait-8"].ending is Ending.NOT_STARTED
+        assert {job: outcome.ending for job, outcome in outcomes.items()} == {
+            f"wait-{number}": Ending.LOST for number in range(8)
+        }
         assert own.stop() == (0, "")
         assert not living(tag)
 
@@ -696,10 +697,8 @@ class TestTheEnd:
 
     def test_a_line_without_end(self, own: Harness) -> None:
         """A line over the limit is not read to its end."""
-        own.connection.settimeout(PATIENCE)
-        with pytest.raises(OSError, match="reset|[Pp]ipe"):
-            while True:
-                own.connection.sendall(b"x" * (1 << 20))
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            own.connection.sendall(b"x" * (2 * MAX_LINE))
         assert f"longer than {MAX_LINE} octets" in own.stop()[1]
 
 
@@ -710,7 +709,8 @@ def test_only_the_parents_socket_is_served(tmp_path: Path) -> None:
         "a, b = socket.socketpair()\n"
         "if os.fork(): a.close(); b.close(); os.wait(); sys.exit()\n"
         "b.set_inheritable(True)\n"
-        "os.execv(sys.executable, [sys.executable, '-m', 'gateway.runner', '--config', '/x', '--fd', str(b.fileno())])\n"
+        "argv = [sys.executable, '-m', 'gateway.runner', '--config', '/x', '--fd', str(b.fileno())]\n"
+        "os.execv(argv[0], argv)\n"
     )
     # The parent of the runner made it: this is served until its end closes.
     good = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=PATIENCE)
