@@ -18,6 +18,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from gateway.runner.protocol import Start
@@ -106,6 +107,7 @@ def name_of(uid: int) -> str:
         return str(uid)
 
 
+@lru_cache(maxsize=1024)
 def variable_name(field: str) -> str:
     """Return the environment variable that carries a field: `source.ip` is GATEWAY_SOURCE_IP."""
     return "GATEWAY_" + re.sub("[^A-Z0-9]", "_", field.upper())

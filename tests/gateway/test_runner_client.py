@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +46,9 @@ class RunnerCase(TestCase):
 
     def setUp(self) -> defer.Deferred[None]:  # type: ignore[override]
         self.told: list[Notice] = []
-        self.config = Path(self.mktemp())  # type: ignore[no-untyped-call]
+        folder = tempfile.TemporaryDirectory()  # trial's mktemp litters the working directory
+        self.addCleanup(folder.cleanup)
+        self.config = Path(folder.name, "tasks.json")
         self.config.write_text(json.dumps(TASKS))
         self.runner = Runner(reactor, self.config, self.told.append, limit=4, first_wait=0.05, loader=LOADER)  # type: ignore[arg-type]
         self.runner.privilegedStartService()
