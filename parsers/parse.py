@@ -53,14 +53,14 @@ class Parser:
 
     def __init__(self, grammars: Iterable[Grammar]) -> None:
         self.grammars: tuple[CompiledGrammar, ...] = tuple(CompiledGrammar(grammar) for grammar in grammars)
-        self._serving = lru_cache(MAX_PROGRAMS)(self._choose)
+        self.serving = lru_cache(MAX_PROGRAMS)(self._choose)
 
     def _choose(self, program: str | None) -> tuple[CompiledGrammar, ...]:
         """Return the grammars of one program, those that serve any message last."""
         name = (program or "").lower()
         if name.startswith("/"):
             name = name.rpartition("/")[2]
-        return tuple(grammar for grammar in self.grammars if _serves(grammar.grammar.programs, name)) + tuple(
+        return tuple(grammar for grammar in self.grammars if serves(grammar.grammar.programs, name)) + tuple(
             grammar for grammar in self.grammars if not grammar.grammar.programs
         )
 
@@ -72,7 +72,7 @@ class Parser:
         if message.truncated:
             fields["gateway.truncated"] = True
         form = None
-        for grammar in self._serving(envelope.appname):
+        for grammar in self.serving(envelope.appname):
             found = grammar.parse(envelope.message)
             if found is not None:
                 fields["event.module"] = grammar.grammar.name
@@ -83,7 +83,8 @@ class Parser:
         return Event(fields, timestamp, message, form)
 
 
-def _serves(programs: Sequence[str], name: str) -> bool:
+def serves(programs: Sequence[str], name: str) -> bool:
+    """Tell whether a grammar for these programs serves the one of this name, which is in lower case and no path."""
     return any(
         name == program or (program.endswith("*") and name.startswith(program[:-1])) for program in programs if name
     )
@@ -116,7 +117,8 @@ def _header(envelope: Envelope, origin: Origin) -> dict[str, FieldValue]:
         fields["log.source.address"] = origin.address
     trust = origin.trust
     if origin.peer is None:
-        fields["host.name"] = envelope.hostname or origin.address
+        if (host := envelope.hostname or origin.address) is not None:
+            fields["host.name"] = host
     else:
         trust = _peer(fields, envelope.hostname, origin)
     fields["gateway.trust"] = trust.name.lower()
