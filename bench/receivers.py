@@ -81,7 +81,7 @@ class Receiver(abc.ABC):
     def wait_until_listening(self) -> None:
         """Wait until it listens, and learn its port."""
 
-    def settle(self) -> None:
+    def settle(self) -> None:  # noqa: B027 -- most have nothing to wait for
         """Wait for what it does at its start after it listens; its CPU time is not to be measured."""
 
     @abc.abstractmethod
