@@ -48,6 +48,8 @@ def load_all(path: Path) -> Loaded:
     own = _own_grammars(config)
     try:
         parser = Parser((*own, *builtin_grammars()))
+        for grammar in parser.grammars[: len(own)]:
+            grammar.patterns()
     except EndlessRepeatError as error:
         raise ConfigErrors([OperatorError(f"grammars: {error}", Place(str(path)))]) from None
     errors = (*(error for file in files for error in file.errors), *twice)

@@ -85,53 +85,64 @@ _Choice = tuple[Callable[[str], re.Match[str] | None], dict[int | None, _Reading
 class CompiledGrammar:
     """A grammar ready to run: forms that could be lowered in one pattern, the others in pyparsing at their place.
 
-    Raises:
-        EndlessRepeatError: pyparsing would never come back from one of its forms.
+    A form is lowered when it is first needed, for all of them together are a third of the time of a start. What can
+    go wrong then goes wrong for whoever calls `patterns`, which lowers all.
     """
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
-        self.reasons: dict[str, str] = {}
-        """Why a form (by name) could not be lowered."""
-        self._lowered = [self._lower(form) for form in grammar.forms]
-        self._count = len(self._lowered)
+        self._count = len(grammar.forms)
+        self._lowered: dict[int, Lowered | CannotLower] = {}
         self._runs: dict[int, _Run] = {}
-        self._first = self._run(0)
 
-    def _lower(self, form: Form) -> Lowered | None:
-        try:
-            return lower(form.expression)
-        except CannotLower as reason:
-            self.reasons[form.name] = str(reason)
-            return None
+    def _lower(self, index: int) -> Lowered | CannotLower:
+        lowered = self._lowered.get(index)
+        if lowered is None:
+            try:
+                lowered = lower(self.grammar.forms[index].expression)
+            except CannotLower as reason:
+                lowered = reason
+            self._lowered[index] = lowered
+        return lowered
+
+    def pattern(self, index: int) -> str | None:
+        """Return one form's own pattern, for `re.match` on the message; None where it cannot be lowered.
+
+        Raises:
+            EndlessRepeatError: pyparsing would never come back from the form.
+        """
+        lowered = self._lower(index)
+        return lowered.pattern if isinstance(lowered, Lowered) else None
 
     def patterns(self) -> list[tuple[Form, str | None]]:
-        """Return each form's own pattern, for `re.match` on the message; None where it could not be lowered."""
-        return [
-            (form, lowered.pattern if lowered else None)
-            for form, lowered in zip(self.grammar.forms, self._lowered, strict=True)
-        ]
+        """Return each form and its own pattern, as `pattern` does."""
+        return [(form, self.pattern(index)) for index, form in enumerate(self.grammar.forms)]
+
+    def reasons(self) -> dict[str, str]:
+        """Return why a form (by name) cannot be lowered."""
+        lowered = ((form.name, self._lower(index)) for index, form in enumerate(self.grammar.forms))
+        return {name: str(reason) for name, reason in lowered if isinstance(reason, CannotLower)}
 
     def parse(self, text: str) -> Answer | None:
         """Return the first form that matches from the text's first character and its fields; None for no form."""
-        answer = self._first(text)
+        answer: Answer | int = 0
+        runs = self._runs
         while type(answer) is int:
             if answer == self._count:
                 return None
-            answer = (self._runs.get(answer) or self._run(answer))(text)
+            answer = (runs.get(answer) or self._run(answer))(text)
         return answer  # type: ignore[return-value]  # mypy does not narrow by type()
 
     def _run(self, at: int) -> _Run:
         """Return what tries the forms from this one on."""
-        forms, lowered = self.grammar.forms[at:], self._lowered[at:]
-        stop = lowered.index(None) if None in lowered else len(lowered)
-        if forms and stop == 0:
-            run = _in_pyparsing(forms[0], at)
-        else:
-            ready = [
-                (index, form, one) for index, (form, one) in enumerate(zip(forms, lowered, strict=True), at) if one
-            ]
-            run = _in_patterns(ready[:stop], at + stop)
+        forms = self.grammar.forms
+        ready: list[tuple[int, Form, Lowered]] = []
+        for index in range(at, self._count):
+            lowered = self._lower(index)
+            if not isinstance(lowered, Lowered):
+                break
+            ready.append((index, forms[index], lowered))
+        run = _in_patterns(ready, at + len(ready)) if ready else _in_pyparsing(forms[at], at)
         self._runs[at] = run
         return run
 

@@ -60,8 +60,14 @@ def _ended(reason: str) -> ParserElement:
     )
 
 
-_ADDRESS = r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+"
-_ASKED = rf",{_ADDRESS}(?:,[^()]*)?\)(?:<[^>]*>)?: "
+_ADDRESS = r"[0-9A-Fa-f]{0,4}[.:][0-9A-Fa-f.:]{1,42}"
+_BEHIND = r"(?:,<[A-Za-z0-9+/=]{0,40}>)?(?:,(?:[a-z0-9]{1,16}:[A-Za-z0-9-]{1,24})?)?\)"
+_ASKED = rf"(?:[^,]++|,(?!{_ADDRESS}{_BEHIND}))*+,{_ADDRESS}{_BEHIND}(?:<[^>]{{0,80}}>)?: "
+# only these: in `lmtp(user): msgid=<…>` a stranger wrote the rest of the line
+_DRIVER = (
+    r"(?:pam|passwd-file|passwd|shadow|sql|ldap|lua|static|dict|checkpassword|bsdauth|vpopmail|oauth2|cache|policy|auth)"
+    r"(?=\()"
+)
 _RESULT = (
     r"(?:[Uu]nknown user|[Pp]assword mismatch|pam_(?:authenticate|acct_mgmt)\(\) failed|[Ii]nvalid credentials"
     r"|[Uu]ser (?:disabled|is disabled)|[Aa]ccount (?:disabled|expired)|[Ll]ogin rejected|[Aa]uthentication failed)"
@@ -162,21 +168,21 @@ _FORMS = (
         "auth-failed",
         _auth(
             # one asked-from address only: with two, a user name or a password wrote the other one
-            rx(r"(?:[a-z][a-z-]*|[a-z]+-[a-z]+)(?=\()")("dovecot.driver")
+            rx(_DRIVER)("dovecot.driver")
             + lit("(")
-            + NotAny(rx(rf".*{_ASKED}.*{_ASKED}"))
-            + rx(rf"(?:[^,]++|,(?!{_ADDRESS}(?:,[^()]*)?\)))++")("user.name")
+            + NotAny(rx(rf"(?:{_ASKED}){{2}}"))
+            + rx(rf"(?:[^,]++|,(?!{_ADDRESS}{_BEHIND}))++")("user.name")
             + lit(",")
             + peer_address("source.ip")
             + Opt(lit(",<") + rx(r"[^>]+")("dovecot.session") + lit(">"))
-            + rx(r"(?:,[^()]*)?")
+            + rx(r"[^)]*")
             + _result()
         ),
         _LOGIN_FAILED,
     ),
     Form(
         "auth-failed-origin-unclear",
-        _auth(rx(r"[a-z][a-z-]*(?=\()")("dovecot.driver") + rx(rf"\(.*\)(?:<[^>]*>)?: (?:[a-z-]+: )?{_RESULT}.*\Z")),
+        _auth(rx(_DRIVER)("dovecot.driver") + rx(rf"\(.*\)(?:<[^>]*>)?: (?:[a-z-]+: )?{_RESULT}.*\Z")),
         _LOGIN_FAILED,
     ),
     Form(

@@ -159,7 +159,7 @@ _DAEMONS = (
     Form(
         "statistics-client",
         lit("statistics: ")
-        + rx(r"max (?:[a-z]+ )*[a-z]+(?= [0-9])")("postfix.statistic")
+        + rx(r"max (?:[a-z]++ )*[a-z]++(?= [0-9])")("postfix.statistic")
         + lit(" ")
         + rx(r"[0-9]+(?:/[0-9]+s)?")("postfix.value")
         + lit(" for (")
@@ -173,7 +173,7 @@ _DAEMONS = (
     Form(
         "statistics",
         lit("statistics: ")
-        + rx(r"(?:max|start|domain) (?:[a-z]+ )*[a-z]+(?= [0-9])")("postfix.statistic")
+        + rx(r"(?:max|start|domain) (?:[a-z]++ )*[a-z]++(?= [0-9])")("postfix.statistic")
         + lit(" ")
         + rx(r"[0-9]+(?:/[0-9]+s)?")("postfix.value")
         + rest(),

@@ -7,7 +7,7 @@ and the line ends where the form does: a line that could be read in two ways is 
 
 from __future__ import annotations
 
-from pyparsing import Opt, ParserElement
+from pyparsing import NotAny, Opt, ParserElement
 
 from parsers.event import FieldValue
 from parsers.grammar import Example, Form, Grammar
@@ -17,7 +17,7 @@ _STAMP = Opt(rx(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} [0-9]{4} (?=
 _PID = Opt(lit("[pid ") + integer()("process.pid") + lit("] "))
 _USER = lit("[") + rx(r"[^\]]+")("user.name") + lit("] ")
 _CLIENT = lit('Client "') + peer_address("source.ip") + lit('"')
-_PATH = r"(?:[^\]]|\](?! (?:OK|FAIL) ))+"
+_ONE_READING = NotAny(rx(r"(?:[^\]]++|\](?! (?:OK|FAIL) ))*+\] (?:OK|FAIL) "))
 
 
 def _line(content: ParserElement) -> ParserElement:
@@ -25,7 +25,7 @@ def _line(content: ParserElement) -> ParserElement:
 
 
 def _quoted(field: str) -> ParserElement:
-    return lit(', "') + rx(rf'{_PATH}(?="\Z)')(field) + lit('"')
+    return lit(', "') + _ONE_READING + rx(r'.+(?="\Z)')(field) + lit('"')
 
 
 def _sets(category: str, action: str, outcome: str | None = None) -> dict[str, FieldValue]:
@@ -39,7 +39,7 @@ _LOGIN_FAILED = _sets("authentication", "ftp-login", "failure")
 
 def _transfer(verb: str) -> ParserElement:
     size = Opt(lit(", ") + integer()("file.size") + lit(" bytes"))
-    path = rx(rf'{_PATH}(?=", [0-9]+ bytes, [0-9.]+Kbyte/sec\Z|", [0-9.]+Kbyte/sec\Z|"\Z)')("file.path")
+    path = _ONE_READING + rx(r'.+(?=", [0-9]+ bytes, [0-9.]+Kbyte/sec\Z|", [0-9.]+Kbyte/sec\Z|"\Z)')("file.path")
     return lit(f"{verb}: ") + _CLIENT + lit(', "') + path + lit('"') + size + Opt(rx(r", [0-9.]+Kbyte/sec"))
 
 
@@ -60,7 +60,7 @@ _FORMS = (
             _USER
             + lit("OK LOGIN: ")
             + _CLIENT
-            + Opt(lit(', anon password "') + rx(rf'{_PATH}(?="\Z)')("vsftpd.anonymous_password") + lit('"'))
+            + Opt(lit(', anon password "') + _ONE_READING + rx(r'.+(?="\Z)')("vsftpd.anonymous_password") + lit('"'))
         ),
         _LOGIN,
     ),
