@@ -105,6 +105,8 @@ class Runner(Service):
         self._patience: IDelayedCall | None = None
         self._reloading: list[Deferred[frozenset[str]]] = []
         self._reload_next: list[Deferred[frozenset[str]]] = []
+        self.ready: Deferred[None] = Deferred()
+        """Fires when the runner has its tasks for the first time."""
 
     def privilegedStartService(self) -> None:
         """Start the runner, with the privileges of this moment."""
@@ -226,9 +228,11 @@ class Runner(Service):
         if reply.error is None:
             self._reloaded(Reloaded(reply.tasks), told=True)
         else:
-            self._tasks = {}
+            self._tasks = reply.tasks  # those that loaded last
             self._reloaded(ReloadFailed(reply.error))
         self._send_jobs()
+        if not self.ready.called:
+            self.ready.callback(None)
 
     def _reloaded(self, reply: Reloaded | ReloadFailed, *, told: bool = False) -> None:
         answers, self._reloading = self._reloading, []

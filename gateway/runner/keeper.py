@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from gateway.runner import tree
 from gateway.runner.serve import KILL_TIME, STOP_GRACE, Server
-from gateway.runner.tasks import LOADER
+from gateway.runner.tasks import LOADER, LastGood
 
 LAST_PATIENCE = STOP_GRACE + KILL_TIME + 5.0
 """Seconds that the inner process gets to end its tasks once its gateway is gone."""
@@ -50,6 +50,7 @@ class Keeper:
         self._config = config
         self._limit = limit
         self._loader = loader
+        self._last_good = LastGood()
         self._inner: int | None = None
         self._pending: socket.socket | None = None
         self._gateway, uid = peer(control)
@@ -96,7 +97,7 @@ class Keeper:
         self._inner = os.fork()
         if self._inner == 0:
             self._control.close()
-            serve_and_exit(keeper, connection, self._config, self._limit, self._loader)
+            serve_and_exit(keeper, Server(connection, self._config, self._limit, self._loader, self._last_good))
         connection.close()
 
     def _fetch_statuses(self) -> None:
@@ -145,14 +146,14 @@ def _wake_up_on(*signals: signal.Signals) -> int:
     return read
 
 
-def serve_and_exit(keeper: int, connection: socket.socket, config: Path, limit: int, loader: str) -> NoReturn:
+def serve_and_exit(keeper: int, server: Server) -> NoReturn:
     """Be the inner process."""
     status = 1
     try:
         tree.die_with_parent(signal.SIGTERM)  # which ends the tasks in order
         if os.getppid() != keeper:
             os._exit(status)
-        Server(connection, config, limit, loader).serve()
+        server.serve()
         status = 0
     except BaseException:  # noqa: BLE001 -- nothing may run the keeper's code in this process
         traceback.print_exc()

@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.jobs.outcome import Ending, Outcome
@@ -35,7 +36,7 @@ from gateway.runner.protocol import (
     reply_line,
 )
 from gateway.runner.running import Capture, Cause, Phase, Running
-from gateway.runner.tasks import LOADER, LoadError, Loading
+from gateway.runner.tasks import LOADER, LastGood, LoadError, Loading
 from rules.job import FillError, Task, fill_argv
 
 MAX_QUEUE = 2000
@@ -66,8 +67,16 @@ WRITE_SIZE = 256 * 1024
 class Server:
     """The runner's side of one connection; `serve` returns when the gateway is gone and all tasks have ended."""
 
-    def __init__(self, connection: socket.socket, config: Path, limit: int, loader: str = LOADER) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        config: Path,
+        limit: int,
+        loader: str = LOADER,
+        last_good: LastGood | None = None,
+    ) -> None:
         self._connection = connection
+        self._last_good = last_good or LastGood()
         self._config = config
         self._limit = limit
         self._loader = loader
@@ -233,14 +242,15 @@ class Server:
         except LoadError as error:
             self._load_failed(str(error))
             return
-        counts = {name: task.concurrency for name, task in self._tasks.items()}
+        self._last_good.keep(self._tasks)
+        counts = _counts(self._tasks)
         self._tell(Ready(os.getpid(), counts) if first else Reloaded(counts))
         self._load_once_more()
 
     def _load_failed(self, words: str) -> None:
         if self._tasks is None:
-            self._tasks = {}
-            self._tell(Ready(os.getpid(), {}, words))
+            self._tasks = self._last_good.recall()
+            self._tell(Ready(os.getpid(), _counts(self._tasks), words))
         else:
             self._tell(ReloadFailed(words))
         self._load_once_more()
@@ -402,3 +412,7 @@ class Server:
         self._queue.clear()  # the gateway still has them
         for job in list(self._running.values()):
             self._end(job, Cause.STOP)
+
+
+def _counts(tasks: Mapping[str, Task]) -> dict[str, int]:
+    return {name: task.concurrency for name, task in tasks.items()}

@@ -45,6 +45,28 @@ def tasks_from_json(text: bytes) -> dict[str, Task]:
     return {task.name: task for task in tasks}
 
 
+class LastGood:
+    """The tasks as they last loaded, for the process that takes over from a dead one while the file is broken.
+
+    They lie in memory that the keeper made and every inner process inherits; no file is involved that another user
+    might write.
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = os.memfd_create("tasks", os.MFD_CLOEXEC)
+
+    def keep(self, tasks: Tasks) -> None:
+        """Replace what was kept."""
+        text = tasks_json(tasks)
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, text, 0)
+
+    def recall(self) -> dict[str, Task]:
+        """Return what was kept; nothing when nothing ever loaded."""
+        size = os.fstat(self._descriptor).st_size
+        return tasks_from_json(os.pread(self._descriptor, size, 0)) if size else {}
+
+
 class Loading:
     """Tasks that are being loaded; `descriptor` becomes readable as they come, and at the end of file all is there."""
 

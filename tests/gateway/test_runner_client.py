@@ -190,6 +190,17 @@ class TestDeath(RunnerCase):
         assert [(notice.lost, notice.wait) for notice in died] == [(1, 0.05)]
 
     @defer.inlineCallbacks
+    def test_the_file_is_broken_when_it_starts_again(self) -> Any:
+        """It goes on with the tasks that loaded last, and says that the file is broken."""
+        yield self.runner.run(job("a", "true"))
+        self.config.write_text("broken")
+        os.kill(self.pids()[0], signal.SIGKILL)
+        yield self.until(lambda: self.has_started(1))
+        outcome: Outcome = yield self.runner.run(job("b", "true"))
+        assert outcome.success
+        assert "rnu" in str(self.notice(notices.RunnerReloadFailed)[0])
+
+    @defer.inlineCallbacks
     def test_it_is_started_again_more_and_more_slowly(self) -> Any:
         """A runner that dies soon waits twice as long each time."""
         for number in range(1, 4):
