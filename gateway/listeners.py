@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno as numbers
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -80,13 +82,19 @@ class Listeners:
         self._half = HalfHandshakes(limits.handshakes)
         self._open: dict[tuple[str, str], _Open] = {}
 
-    def follow(self, sources: Iterable[Source], limits: Limits) -> None:
-        """Open what is new, close what is gone, give the others their new settings; connections stay open."""
+    def follow(self, sources: Iterable[Source], limits: Limits) -> Deferred[None]:
+        """Open what is new, close what is gone, give the others their new settings; connections stay open.
+
+        Fires when all is done; at once, when nothing had to be closed before.
+        """
         self._limits = limits
         self._admission.limit, self._admission.limit_per_address = limits.connections, limits.connections_per_address
         wanted = {_key(source): source for source in sources}
-        for key in [key for key in self._open if key not in wanted]:
-            self._close(self._open.pop(key))
+        # What is new may need a port that is only now given up: from 127.0.0.1:1514 to 0.0.0.0:1514, say.
+        closed = gatherResults([self._close(self._open.pop(key)) for key in self._open.keys() - wanted.keys()])
+        return closed.addCallback(lambda _: self._follow(wanted))
+
+    def _follow(self, wanted: Mapping[tuple[str, str], Source]) -> None:
         for key, source in wanted.items():
             known = self._open.get(key)
             if known is None:
@@ -100,18 +108,25 @@ class Listeners:
         for listener in self._open.values():
             listener.poll()
 
-    def stop(self) -> Deferred[list[object]]:
-        """Give up all ports; connections go on until they are closed."""
-        stopped = [self._close(self._open.pop(key)) for key in list(self._open)]
-        return gatherResults(stopped, consumeErrors=True)
+    def stop(self) -> Deferred[None]:
+        """Give up all ports, then close all connections; fires when all that came has been handed on."""
+        stopped = gatherResults([self._close(self._open.pop(key)) for key in list(self._open)])
+        return stopped.addCallback(lambda _: self._admission.close())
 
     def __len__(self) -> int:
         """Count the open sources."""
         return len(self._open)
 
-    def _close(self, listener: _Open) -> Deferred[object]:
-        self._notify(StoppedListening(listener.source.name, listener.address))
-        return maybeDeferred(listener.port.stopListening)
+    def _close(self, listener: _Open) -> Deferred[None]:
+        """Give up a port; fires when it is free, and does not fail."""
+
+        def closed(_: object) -> None:
+            if isinstance(listener.source, UnixSource):
+                with suppress(OSError):
+                    listener.source.path.unlink()
+            self._notify(StoppedListening(listener.source.name, listener.address))
+
+        return maybeDeferred(listener.port.stopListening).addBoth(closed)
 
     def _listen(self, key: tuple[str, str], source: Source) -> None:
         try:
@@ -125,7 +140,7 @@ class Listeners:
         except OperatorError as error:
             self._notify(CannotListen(source.name, key[1], str(error)))
         except (CannotListenError, OSError) as error:
-            self._notify(CannotListen(source.name, key[1], _why(error)))
+            self._notify(CannotListen(source.name, key[1], _why(error, source)))
         else:
             self._open[key] = listener
             self._notify(Listening(source.name, listener.address))
@@ -133,14 +148,21 @@ class Listeners:
     # -- streams --
 
     def _context(self) -> StreamContext:
-        return StreamContext(self._pipeline.accept, self._notify, self._reactor, self._now, self._limits.idle)
+        return StreamContext(
+            self._pipeline.accept, self._notify, self._reactor, self._now, self._limits.idle, self._is_full
+        )
+
+    def _is_full(self) -> bool:
+        return self._pipeline.pending > self._limits.pending
 
     def _listen_tcp(self, source: TcpSource) -> _Open:
         factory = SyslogStreamFactory(source.stream, _tcp_origin(source), self._context())
-        port = self._listen_stream(source, factory)
+        outer = AdmittingFactory(factory, self._admission, source.name, self._notify)
+        port = self._listen_stream(source, outer)
 
         def follow(changed: Source) -> None:
             assert isinstance(changed, TcpSource)  # noqa: S101 -- the key says so
+            outer.source = changed.name
             factory.stream, factory.origin_of, factory.context = changed.stream, _tcp_origin(changed), self._context()
 
         return _Open(source, port, _bound(port), follow, _nothing)
@@ -158,21 +180,20 @@ class Listeners:
             notify=self._notify,
             timeout=self._limits.handshake_timeout,
         )
-        port = self._listen_stream(source, factory)
+        outer = AdmittingFactory(factory, self._admission, source.name, self._notify)
+        port = self._listen_stream(source, outer)
 
         def follow(changed: Source) -> None:
             assert isinstance(changed, TlsSource)  # noqa: S101 -- the key says so
+            outer.source = factory.source = changed.name
             inner.stream, inner.origin_of, inner.context = changed.stream, _tls_origin(changed), self._context()
             factory.timeout = self._limits.handshake_timeout
             keeper.follow(changed)
 
         return _Open(source, port, _bound(port), follow, keeper.poll)
 
-    def _listen_stream(
-        self, source: TcpSource | TlsSource, factory: SyslogStreamFactory | TLSFactory
-    ) -> IListeningPort:
-        outer = AdmittingFactory(factory, self._admission, source.name, self._notify)
-        return self._reactor.listenTCP(source.address.port, outer, BACKLOG, source.address.host)  # type: ignore[arg-type]  # a wrapping factory is one
+    def _listen_stream(self, source: TcpSource | TlsSource, factory: AdmittingFactory) -> IListeningPort:
+        return self._reactor.listenTCP(source.address.port, factory, BACKLOG, source.address.host)  # type: ignore[arg-type]  # a wrapping factory is one
 
     # -- datagrams --
 
@@ -184,7 +205,7 @@ class Listeners:
             self._notify,
             clock=self._reactor,
             now=self._now,
-            is_full=lambda: self._pipeline.pending > self._limits.pending,
+            is_full=self._is_full,
             receive_buffer=source.receive_buffer,
         )
         if isinstance(source, UdpSource):
@@ -197,9 +218,17 @@ class Listeners:
 
         def follow(changed: Source) -> None:
             assert isinstance(changed, UdpSource | UnixSource)  # noqa: S101 -- the key says so
+            former = listener.source
+            assert isinstance(former, UdpSource | UnixSource)  # noqa: S101 -- the key says so
             protocol.source, protocol.origin_of = changed.name, _datagram_origin(changed)
+            if changed.receive_buffer != former.receive_buffer:
+                protocol.ask_for_buffer(changed.receive_buffer)
+            if isinstance(changed, UnixSource) and isinstance(former, UnixSource) and changed.mode != former.mode:
+                with suppress(OSError):
+                    changed.path.chmod(changed.mode)
 
-        return _Open(source, port, address, follow, protocol.tell_drops)
+        listener = _Open(source, port, address, follow, protocol.tell_drops)
+        return listener
 
 
 class _Certificate:
@@ -322,9 +351,12 @@ def _datagram_origin(source: UdpSource | UnixSource) -> Callable[[object], Origi
 
 
 def _clear_way(source: UnixSource) -> None:
-    """Make the socket's folder, and remove a socket that an earlier run left behind."""
+    """Make the socket's folder, and remove a socket that an earlier run left behind and nobody reads from."""
     source.path.parent.mkdir(parents=True, exist_ok=True)
     if source.path.is_socket():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            if probe.connect_ex(str(source.path)) != numbers.ECONNREFUSED:
+                raise OperatorError(f"{source.path} is in use by another program; choose another path", source.place)
         source.path.unlink()
     elif source.path.exists():
         raise OperatorError(f"{source.path} is there and is no socket; move it away", source.place)
@@ -335,12 +367,12 @@ def _bound(port: IListeningPort) -> str:
     return f"[{host.host}]:{host.port}" if ":" in host.host else f"{host.host}:{host.port}"  # type: ignore[attr-defined]
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception, source: Source) -> str:
     reason = getattr(error, "socketError", error)
     errno = getattr(reason, "errno", None)
     if errno == numbers.EADDRINUSE:
         return "another program has this port already; `ss -lntup` names it. Stop it, or choose another port"
-    if errno == numbers.EACCES:
+    if errno == numbers.EACCES and not isinstance(source, UnixSource):
         return "permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE"
     if errno == numbers.EADDRNOTAVAIL:
         return "this machine has no such address; `ip address` lists those it has"

@@ -37,7 +37,7 @@ class Loaded:
 
 
 def load_all(path: Path) -> Loaded:
-    """Read a configuration and its rules.
+    """Read a configuration and its rules; a rule or rule file that does not load is off, and named in `errors`.
 
     Raises:
         ConfigErrors: the configuration itself, or a grammar it names, does not load.
@@ -55,6 +55,21 @@ def load_all(path: Path) -> Loaded:
     errors = (*(error for file in files for error in file.errors), *twice)
     warnings = (*config.warnings, *(warning for file in files for warning in file.warnings))
     return Loaded(config, parser, rules, errors, warnings)
+
+
+def load_again(path: Path) -> Loaded:
+    """Read a configuration for a gateway that runs: here an error anywhere refuses the whole.
+
+    A rule that ran until now must not fall silent because of a slip in its file, and half of the old with half of the
+    new is what nobody wrote. At the start there is nothing to keep, so `load_all` takes what loads.
+
+    Raises:
+        ConfigErrors: the configuration, a grammar, a rule file or a rule does not load.
+    """
+    loaded = load_all(path)
+    if loaded.errors:
+        raise ConfigErrors(loaded.errors)
+    return loaded
 
 
 def load_tasks(path: Path) -> Mapping[str, Task]:

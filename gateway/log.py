@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from gateway.notices import Notice
+from gateway.notices import Notice, Suppressed
 
 BURST = 20
 """Notices of one kind about one source or rule that are shown within PERIOD; the others are counted."""
@@ -22,40 +21,44 @@ BURST = 20
 PERIOD = 10.0
 """Seconds."""
 
-_UNSAFE = re.compile(
-    # control characters (C0 and C1), line and paragraph separators, bidirectional marks and overrides, lone surrogates
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
+_FOREIGN_NOISE = "twisted.", "log_legacy"
+"""Namespaces of Twisted's own log events: what it says below a warning ("Port 1514 Closed") our notices say better."""
 
 
 def escaped(text: str) -> str:
-    r"""Write what could move a cursor, end a line or turn the reading direction as `\xHH` or `\uHHHH`."""
-    return _UNSAFE.sub(_escape, text)
+    r"""Write whatever is not printable as `\xHH`, `\uHHHH` or `\UHHHHHHHH`.
+
+    That is what Unicode puts into the categories Other and Separator, but for the space: what could end a line, move
+    a cursor, turn the reading direction or stay invisible.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def _escape(character: str) -> str:
+    code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"  # an octet that was no UTF-8
-    return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(found[0], f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 @implementer(ILogObserver)
 class LogFile:
     """Writes log events as text, one line for each; the lines of a traceback are marked as continued."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, path: Path | None = None) -> None:
         self._stream = stream
+        self._path = path
 
     def __call__(self, event: LogEvent) -> None:
         """Write one event."""
         level = event.get("log_level", LogLevel.info)
-        if level is LogLevel.debug:
+        namespace = str(event.get("log_namespace", ""))
+        if level is LogLevel.debug or (level is LogLevel.info and namespace.startswith(_FOREIGN_NOISE)):
             return
         stamp = datetime.fromtimestamp(event["log_time"], UTC).isoformat(timespec="milliseconds")
         text = formatEvent(event)
         failure = event.get("log_failure")
-        if isinstance(failure, Failure):
+        if isinstance(failure, Failure) and "Traceback (most recent call last)" not in text:
             text = f"{text}\n{failure.getTraceback().rstrip()}"
         lines = "\n\t| ".join(escaped(line) for line in text.split("\n"))
         try:
@@ -64,13 +67,33 @@ class LogFile:
         except (OSError, ValueError):
             pass  # a log that cannot be written must not stop what it tells of
 
+    def reopen(self) -> None:
+        """Open a file of the same name again, for logrotate has moved the one we write to; goes on with it if not."""
+        if self._path is None:
+            return
+        try:
+            fresh = _open(self._path)
+        except OSError:
+            return
+        former, self._stream = self._stream, fresh
+        former.close()
+
 
 def log_file(path: str | None) -> LogFile:
-    """Open the log: a file, or standard output for None and `-`, which systemd takes to its journal."""
+    """Open the log: a file, or standard output for None and `-`, which systemd takes to its journal.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     if path is None or path == "-":
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         return LogFile(sys.stdout)
-    return LogFile(Path(path).open("a", encoding="utf-8", errors="backslashreplace"))
+    file = Path(path).absolute()
+    return LogFile(_open(file), file)
+
+
+def _open(file: Path) -> TextIO:
+    return file.open("a", encoding="utf-8", errors="backslashreplace")
 
 
 class Teller:
@@ -102,8 +125,7 @@ class Teller:
         for (kind, about), count in seen.items():
             if count > BURST:
                 where = f" about {about}" if about else ""
-                words = f"{count - BURST} more notices of the kind {kind.__name__}{where} within {PERIOD:.0f} s"
-                self._emit(kind.level, words)
+                self._emit(kind.level, str(Suppressed(kind.__name__, where, count - BURST, PERIOD)))
 
     def _emit(self, level: str, words: str) -> None:
         self._log.emit(LogLevel.levelWithName(level), "{words}", words=escaped(words))

@@ -353,3 +353,32 @@ class SourceTotals(Notice):
     source: str
     frames: int
     octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramsShed(Notice):
+    """We dropped datagrams ourselves, for too much was waiting already."""
+
+    level = "warn"
+    words = "{source}: {count} datagrams were dropped because too much waits for its processes (limits: pending)"
+    source: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping(Notice):
+    """The gateway was asked to end."""
+
+    words = "stopping; processes that run get {seconds:g} seconds to end"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed(Notice):
+    """So many notices of one kind, about one source or rule, were counted and not shown."""
+
+    words = "{count} more notices of the kind {kind}{about} within {seconds:g} s"
+    kind: str
+    about: str
+    count: int
+    seconds: float

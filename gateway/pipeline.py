@@ -7,7 +7,7 @@ nothing was; a source that can acknowledge does so then and not before, and the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from parsers.message import Batch, Message
 from parsers.parse import Parser
 from rules.job import Job
 from rules.rulebook import Decision, RuleBook
-from rules.sieve import Sieve
+from rules.sieve import Candidate, Sieve
 
 Accept = Callable[[Batch], Deferred[None]]
 
@@ -61,7 +61,7 @@ class Pipeline:
         stages = self._stages
         events: list[Event] = []
         chains: list[tuple[Job, ...]] = []
-        for message, wanted in stages.sieve.candidates(batch):
+        for message, wanted in self._candidates(stages.sieve, batch):
             try:
                 event = stages.parser.parse(message)
                 decisions = stages.rulebook.feed(event, batch.received, wanted)
@@ -81,6 +81,12 @@ class Pipeline:
             self.pending += len(frames.data)
             committed.addBoth(self._committed, len(frames.data))
         return committed
+
+    def _candidates(self, sieve: Sieve, batch: Batch) -> Iterator[Candidate]:
+        try:
+            yield from sieve.candidates(batch)
+        except Exception as error:  # noqa: BLE001 -- a batch that meets a bug must not take its connection with it
+            self._notify(EventLost(f"{type(error).__name__}: {error}", repr(batch.frames.data[:200])))
 
     def _committed(self, result: object, octets: int) -> object:
         self.pending -= octets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import ILogObserver
 from twisted.python.components import Componentized
+from twisted.python.failure import Failure
 from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
@@ -21,17 +23,33 @@ from gateway import clock
 from gateway.config import ConfigErrors
 from gateway.jobs.worker import Worker
 from gateway.listeners import Listeners
-from gateway.loading import Loaded, load_all, make_stages
+from gateway.loading import Loaded, load_again, load_all, make_stages
 from gateway.log import LogFile, Teller, log_file
-from gateway.notices import ConfigurationWarning, Notify, Ready, Reloaded, ReloadRefused, RuleOff
+from gateway.notices import ConfigurationWarning, Ready, Reloaded, ReloadRefused, RuleOff, Stopping
 from gateway.pipeline import Pipeline, Stages
 from gateway.runner.client import Runner
+from parsers.errors import OperatorError
 
 POLL = 10.0
 """Seconds between two looks at certificate files and at the kernel's count of dropped datagrams."""
 
 DRAIN = 10.0
 """Seconds that running processes get to end when the gateway stops."""
+
+CLOSE = 2.0
+"""Seconds that connections get to close when the gateway stops."""
+
+
+class CannotStart(SystemExit, Exception):  # noqa: N818 -- it is the end of a start, not of a program
+    """The gateway cannot start.
+
+    A SystemExit, so that twistd ends with one line and no traceback; and an Exception, because twistd looks for one
+    before it removes its pid file and tells the process that waits for the daemon to start.
+    """
+
+    def __str__(self) -> str:
+        """Render as one line."""
+        return str(self.code)
 
 
 class Options(TwistedOptions):
@@ -42,11 +60,11 @@ class Options(TwistedOptions):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self["config"] = Path("gateway.yaml")
+        self["config"] = Path("gateway.yaml").absolute()
 
     def opt_config(self, file: str) -> None:
         """The configuration file (default: gateway.yaml)."""
-        self["config"] = Path(file)
+        self["config"] = Path(file).absolute()  # twistd --rundir changes the working directory later
 
     opt_c = opt_config
 
@@ -62,28 +80,55 @@ def makeService(options: Options) -> Gateway:
 
     # Twisted's timers follow the wall clock: a step of -1 h would stop them for an hour. Nothing is scheduled yet.
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
+    parent: Mapping[str, Any] = options.parent or {}
     try:
         loaded = load_all(options["config"])
-        loaded.config.state.mkdir(parents=True, exist_ok=True)
+        _make_state_folder(loaded.config.state)
+        log = _open_log(parent)
     except ConfigErrors as error:
-        raise SystemExit(f"{error}\nThe configuration does not load, nothing was started.") from None
+        raise CannotStart(f"{error}\nThe configuration does not load, nothing was started.") from None
+    except OperatorError as error:
+        raise CannotStart(str(error)) from None
+    return Gateway(reactor, loaded, log)
+
+
+def _make_state_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SystemExit(f"the state folder cannot be made: {error}") from None
-    parent: Mapping[str, str | None] = options.parent or {}
+        raise OperatorError(f"the state folder {folder} cannot be made: {error.strerror}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OperatorError(f"the state folder {folder} cannot be written by user {os.geteuid()}")
+
+
+def _open_log(parent: Mapping[str, Any]) -> LogFile:
+    """Open the log where `twistd` would: it asks us for an observer, and then does not open it."""
+    path, daemon = parent.get("logfile"), not parent.get("nodaemon", True)
     if parent.get("syslog"):
-        raise SystemExit("a gateway that logs to syslog may feed itself: use --logfile, or systemd's journal")
-    return Gateway(reactor, loaded, log_file(parent.get("logfile")))
+        raise OperatorError("a gateway that logs to syslog may feed itself: use --logfile, or systemd's journal")
+    if daemon and path == "-":
+        raise OperatorError("a daemon has no standard output to log to: use --logfile FILE, or twistd -n")
+    try:
+        return log_file(path or "twistd.log" if daemon else path)
+    except OSError as error:
+        raise OperatorError(f"the log {path or 'twistd.log'} cannot be written: {error.strerror}") from None
 
 
 class Gateway(MultiService):
-    """The running gateway."""
+    """The running gateway.
+
+    SIGHUP reads configuration, rules and certificates anew. Either all of it loads and takes the place of the old, or
+    everything stays as it was and each error is said. Windows go on counting. A source that stays keeps its port, one
+    that is new opens, one that is gone gives its port up; connections stay open in each case, those of a source that
+    is gone until their peers close them, and changed settings are for connections to come.
+    """
 
     def __init__(self, reactor: Any, loaded: Loaded, log: LogFile) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
         self._log = log
         self._loaded = loaded
-        self._notify: Notify = Teller(reactor)
+        self._notify = Teller(reactor)
         config = loaded.config
         self._runner = Runner(reactor, config.path, self._notify, limit=config.processes)
         self._runner.setServiceParent(self)  # type: ignore[no-untyped-call]
@@ -107,7 +152,7 @@ class Gateway(MultiService):
         self._tell_flaws(self._loaded)
         self._listeners.follow(self._loaded.config.sources, self._loaded.config.limits)
         if not len(self._listeners):
-            raise SystemExit("no source could be opened, so that nothing could ever arrive")
+            raise CannotStart("no source could be opened, so that nothing could ever arrive")
 
     def startService(self) -> None:
         """Begin: from here on SIGHUP reloads, SIGUSR1 says what came in."""
@@ -116,22 +161,29 @@ class Gateway(MultiService):
         signal.signal(signal.SIGHUP, lambda *_: call(self.reload))
         signal.signal(signal.SIGUSR1, lambda *_: call(self._pipeline.tell_totals))
         self._poll.start(POLL, now=False)
+        self._runner.ready.addCallback(self._tell_ready)
+
+    def _tell_ready(self, _: None) -> None:
         self._notify(Ready(len(self._loaded.rules), len(self._listeners)))
 
     @inlineCallbacks
     def stopService(self):  # type: ignore[no-untyped-def]
         """Stop taking messages, let running processes end, then stop the runner."""
+        self._notify(Stopping(DRAIN))
         if self._poll.running:
             self._poll.stop()
-        yield self._listeners.stop()
-        idle = self._worker.whenIdle()
-        idle.addTimeout(DRAIN, self._reactor, onTimeoutCancel=lambda *_: None)
-        yield idle
+        yield self._within(CLOSE, self._listeners.stop())
+        yield self._within(DRAIN, self._worker.whenIdle())
         self._pipeline.tell_totals()
         yield super().stopService()  # type: ignore[no-untyped-call]
+        self._notify.end_period()
+
+    def _within(self, seconds: float, work: Deferred[None]) -> Deferred[None]:
+        return work.addTimeout(seconds, self._reactor, onTimeoutCancel=lambda *_: None)
 
     def reload(self) -> None:
-        """Read the configuration, rules and certificates anew; what does not load leaves the old in use."""
+        """Read the configuration, rules and certificates anew; an error anywhere leaves all of the old in use."""
+        self._log.reopen()
         if self._reloading:
             self._reload_again = True
             return
@@ -141,23 +193,32 @@ class Gateway(MultiService):
         work: Deferred[tuple[Loaded, Stages]] = deferToThreadPool(
             self._reactor, pool, _load_again, self._loaded.config.path
         )
-        work.addCallbacks(self._take_over, self._refuse)
+        work.addCallback(self._take_over)
+        work.addErrback(self._refuse)
         work.addBoth(self._reloaded)
 
-    def _take_over(self, fresh: tuple[Loaded, Stages]) -> None:
+    @inlineCallbacks
+    def _take_over(self, fresh: tuple[Loaded, Stages]):  # type: ignore[no-untyped-def]
         loaded, stages = fresh
-        self._loaded = loaded
+        yield self._runner.reload()  # first, so that no rule asks for a task that the runner does not know yet
+        former, self._loaded = self._loaded, loaded
         self._tell_flaws(loaded)
+        if former.config.processes != loaded.config.processes:
+            self._notify(ConfigurationWarning('"runner": limit changes at the next start only'))
         self._pipeline.replace(stages)
-        self._listeners.follow(loaded.config.sources, loaded.config.limits)
-        self._runner.reload()
+        yield self._listeners.follow(loaded.config.sources, loaded.config.limits)
         self._notify(Reloaded(str(loaded.config.path), len(loaded.rules), len(self._listeners)))
 
-    def _refuse(self, failure: object) -> None:
-        error = getattr(failure, "value", failure)
-        problems = error.errors if isinstance(error, ConfigErrors) else (error,)
+    def _refuse(self, failure: Failure) -> None:
+        error = failure.value
+        if isinstance(error, ConfigErrors):
+            problems = [str(problem) for problem in error.errors]
+        elif isinstance(error, OperatorError):
+            problems = [str(error)]
+        else:
+            problems = [f"a bug of the gateway, please report it: {type(error).__name__}: {error}"]
         for problem in problems:
-            self._notify(ReloadRefused(str(problem)))
+            self._notify(ReloadRefused(problem))
 
     def _reloaded(self, _: object) -> None:
         self._reloading = False
@@ -173,5 +234,5 @@ class Gateway(MultiService):
 
 
 def _load_again(path: Path) -> tuple[Loaded, Stages]:
-    loaded = load_all(path)
+    loaded = load_again(path)
     return loaded, make_stages(loaded)

@@ -23,13 +23,14 @@ def printable(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _printable_value(value: FieldValue) -> FieldValue:
+def printable_value(value: FieldValue) -> FieldValue:
+    """Make all text in a value printable."""
     if isinstance(value, str):
         return value if value.isascii() else printable(value)
     if isinstance(value, list):
-        return [_printable_value(item) for item in value]
+        return [printable_value(item) for item in value]
     if isinstance(value, dict):
-        return {printable(key): _printable_value(item) for key, item in value.items()}
+        return {printable(key): printable_value(item) for key, item in value.items()}
     return value
 
 
@@ -53,7 +54,7 @@ class Event:
         """Return all fields ready for JSON, `@timestamp` first and `event.original` last."""
         answer: dict[str, FieldValue] = {"@timestamp": self.timestamp.isoformat()}
         for name, value in self.fields.items():
-            answer[name] = _printable_value(value)
+            answer[name] = printable_value(value)
         answer["event.ingested"] = datetime.fromtimestamp(self.message.received, UTC).isoformat()
         answer["event.original"] = self.message.frame.decode("utf-8", "backslashreplace")
         return answer

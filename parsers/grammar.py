@@ -22,9 +22,12 @@ class Form:
         refine: changes the fields after the match, where no expression can (a URL taken apart, escapes undone);
             it must never raise. None where the match says it all. Returning False declines the match.
         derived: the fields that `refine` may set or change.
-        any_field: `refine` may set any field that is not reserved (JSON, key=value).
+        any_field: `refine` may set any field but those that are reserved and those that say who wrote the message
+            (JSON, key=value).
         escape: a regular expression that finds in the message text the escapes which `refine` undoes; where it
             finds none, every string value stands in the message as it is. None: values are always literal.
+        numbers: regular expressions that find in the message text the numbers which a rule would not compare as they
+            stand there (4.43e2 is 443); where none does, every number's text is part of the message.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Form:
     derived: tuple[str, ...] = ()
     any_field: bool = False
     escape: str | None = None
+    numbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

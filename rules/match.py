@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import translate
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -30,6 +31,18 @@ from rules.condition import (
 MAX_ADDRESSES = 4096
 """Addresses whose networks one condition remembers: looking one up costs 2 microseconds for each network."""
 
+MAX_ADDRESS = 45
+"""Characters of the longest text form of an address (RFC 4291, section 2.2); longer text is none and not remembered."""
+
+_SINGLE = (str, int, float)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?").fullmatch
+_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
+    "gt": operator.gt,
+    "lt": operator.lt,
+    "ge": operator.ge,
+    "le": operator.le,
+}
+
 Fields = dict[str, FieldValue]
 Test = Callable[[Fields], bool]
 """Tells whether a condition holds; adds the fields that a regular expression's named groups found."""
@@ -39,17 +52,14 @@ def compile_condition(condition: Condition) -> Test:
     """Make the function that tests the fields of one event."""
     match condition:
         case AllOf(conditions):
-            tests = tuple(map(compile_condition, conditions))
-            if len(tests) == 1:
-                return tests[0]
-            return _all(tests)
+            tests = tuple(map(compile_condition, _in_order(conditions)))
+            return tests[0] if len(tests) == 1 else _all(tests)
         case AnyOf(conditions):
-            tests = tuple(map(compile_condition, conditions))
+            tests = tuple(map(_alternative, conditions))
             return lambda fields: any(test(fields) for test in tests)
         case Not(inner):
-            test = compile_condition(inner)
-            # on a copy: what did not hold adds no fields
-            return lambda fields: not test(dict(fields))
+            test = _looking_only(inner)
+            return lambda fields: not test(fields)
         case Exists(name, expected):
             return lambda fields: (lookup(fields, name) is not None) is expected
         case Matches(name, pattern):
@@ -60,6 +70,33 @@ def compile_condition(condition: Condition) -> Test:
             return _on_values(condition.field, value_test(condition))
 
 
+def found_fields(condition: Condition) -> frozenset[str]:
+    """Return the fields that the condition's regular expressions may add to an event."""
+    match condition:
+        case Matches(_, pattern):
+            return frozenset(name for name in map(field_of_group, pattern.groupindex) if not is_reserved(name))
+        case AnyOf(conditions) | AllOf(conditions):
+            return frozenset[str]().union(*map(found_fields, conditions))
+        case _:
+            return frozenset()
+
+
+def _asked_fields(condition: Condition) -> frozenset[str]:
+    match condition:
+        case AnyOf(conditions) | AllOf(conditions):
+            return frozenset[str]().union(*map(_asked_fields, conditions))
+        case Not(inner):
+            return _asked_fields(inner)
+        case _:
+            return frozenset({condition.field})
+
+
+def _in_order(conditions: Sequence[Condition]) -> list[Condition]:
+    """Put what finds a field before what asks for it: the keys of a YAML mapping have no order."""
+    asked = frozenset[str]().union(*map(_asked_fields, conditions))
+    return sorted(conditions, key=lambda condition: asked.isdisjoint(found_fields(condition)))
+
+
 def _all(tests: tuple[Test, ...]) -> Test:
     def holds(fields: Fields) -> bool:
         for test in tests:  # noqa: SIM110 -- a generator would cost as much as the tests
@@ -68,6 +105,28 @@ def _all(tests: tuple[Test, ...]) -> Test:
         return True
 
     return holds
+
+
+def _alternative(condition: Condition) -> Test:
+    """Make the test of one of several conditions: the fields found by one that then fails are not kept."""
+    test = compile_condition(condition)
+    if not (isinstance(condition, AllOf) and found_fields(condition)):
+        return test
+
+    def holds(fields: Fields) -> bool:
+        found = dict(fields)
+        if not test(found):
+            return False
+        fields.update(found)
+        return True
+
+    return holds
+
+
+def _looking_only(condition: Condition) -> Test:
+    """Make a test that leaves the fields as they are: what must not hold adds none."""
+    test = compile_condition(condition)
+    return (lambda fields: test(dict(fields))) if found_fields(condition) else test
 
 
 def _equals(name: str, wanted: str) -> Test:
@@ -82,17 +141,17 @@ def _equals(name: str, wanted: str) -> Test:
 
 
 def _on_values(name: str, test: Callable[[FieldValue], bool]) -> Test:
-    """Test a field; of a list, one value is enough, as everywhere in ECS."""
-
     def holds(fields: Fields) -> bool:
-        value = fields.get(name)
-        if value is None:
-            value = lookup(fields, name)
-            if value is None:
-                return False
-        return any(map(test, value)) if isinstance(value, list) else test(value)
+        return one_passes(test, lookup(fields, name))
 
     return holds
+
+
+def one_passes(test: Callable[[FieldValue], bool], value: FieldValue) -> bool:
+    """Test a field: of a list one value is enough, as everywhere in ECS; a table, or a list in a list, is no value."""
+    if isinstance(value, list):
+        return any(isinstance(item, _SINGLE) and test(item) for item in value)
+    return isinstance(value, _SINGLE) and test(value)
 
 
 def value_test(
@@ -113,8 +172,8 @@ def value_test(
             return lambda found: full(plain(found)) is not None
         case InNetworks(_, networks):
             return _in_networks(networks)
-        case Compare(_, operator, number):
-            return _comparison(operator, number)
+        case Compare(_, comparison, number):
+            return _comparison(_COMPARISONS[comparison], number)
 
 
 def plain(value: FieldValue | Scalar) -> str:
@@ -128,24 +187,11 @@ def plain(value: FieldValue | Scalar) -> str:
     return str(value)
 
 
-def _comparison(operator: str, number: float) -> Callable[[FieldValue], bool]:
+def _comparison(compares: Callable[[float, float], bool], number: float) -> Callable[[FieldValue], bool]:
     def holds(found: FieldValue) -> bool:
         if isinstance(found, str):
-            try:
-                found = float(found)
-            except ValueError:
-                return False
-        if not isinstance(found, int | float):
-            return False
-        match operator:
-            case "gt":
-                return found > number
-            case "lt":
-                return found < number
-            case "ge":
-                return found >= number
-            case _:
-                return found <= number
+            return _NUMBER(found) is not None and compares(float(found), number)
+        return isinstance(found, int | float) and not isinstance(found, bool) and compares(found, number)
 
     return holds
 
@@ -154,14 +200,19 @@ def _in_networks(networks: tuple[Network, ...]) -> Callable[[FieldValue], bool]:
     @lru_cache(MAX_ADDRESSES)
     def within(text: str) -> bool:
         try:
-            address = ip_address(text.partition("%")[0])
+            address = ip_address(text)
         except ValueError:
             return False
+        addresses = [address]
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        return any(address.version == network.version and address in network for network in networks)
+            addresses.append(address.ipv4_mapped)
+        return any(one in network for network in networks for one in addresses if one.version == network.version)
 
-    return lambda found: within(plain(found))
+    def holds(found: FieldValue) -> bool:
+        address, _, _ = plain(found).partition("%")
+        return len(address) <= MAX_ADDRESS and within(address)
+
+    return holds
 
 
 def _finds(name: str, pattern: re.Pattern[str]) -> Test:
@@ -171,10 +222,8 @@ def _finds(name: str, pattern: re.Pattern[str]) -> Test:
 
     def holds(fields: Fields) -> bool:
         value = lookup(fields, name)
-        if value is None:
-            return False
         for item in value if isinstance(value, list) else (value,):
-            found = search(plain(item))
+            found = search(plain(item)) if isinstance(item, _SINGLE) else None
             if found is not None:
                 for group, field in groups:
                     text = found[group]
@@ -192,7 +241,7 @@ def wants(match: Condition, unless: Condition | None) -> Callable[[Mapping[str, 
     What the rule's regular expressions find is added to a copy: one rule's fields are not another's.
     """
     wanted = compile_condition(match)
-    unwanted = compile_condition(unless) if unless is not None else None
+    unwanted = None if unless is None else _looking_only(unless)
 
     def test(event_fields: Mapping[str, FieldValue]) -> Fields | None:
         fields = dict(event_fields)

@@ -7,18 +7,31 @@ alternative. Of conditions that must all hold, the one whose alternatives are th
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
+from functools import lru_cache
 
 from parsers.event import FieldValue
-from parsers.fields import INTEGERS, field_of_group, is_reserved
-from parsers.grammar import Form
+from parsers.fields import is_reserved
+from parsers.grammar import Form, Grammar
 from parsers.lowering import CompiledGrammar
 from parsers.parse import DEFAULT_PRIORITY, PRIORITIES
-from rules.condition import AllOf, AnyOf, Condition, Contains, Equals, Exists, Glob, Matches, Not, OneOf
-from rules.match import plain, value_test
+from rules.condition import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Condition,
+    Contains,
+    Equals,
+    Exists,
+    Glob,
+    InNetworks,
+    Matches,
+    Not,
+    OneOf,
+)
+from rules.match import found_fields, one_passes, plain, value_test
 from rules.necessary import MIN_LITERAL, Necessary, of_literal, of_regex
 
 Need = tuple[Necessary, ...]
@@ -27,98 +40,155 @@ Need = tuple[Necessary, ...]
 MAX_ALTERNATIVES = 2000
 """More alternatives than this for one condition are not worth their place in the database."""
 
-_LITERAL_IN_HEADER = frozenset(
-    {"message", "log.syslog.appname", "log.syslog.hostname", "log.syslog.msgid", "log.syslog.procid", "process.name"}
+_Single = Equals | OneOf | InNetworks | Glob | Matches | Contains | Compare | Exists
+_Conjunction = tuple[Condition, ...]
+
+MAX_GRAMMARS = 64
+"""Grammars whose producers are remembered: each rule's tests ask for all of them anew."""
+
+_OF_HEADER = frozenset(
+    {"message", "log.syslog.appname", "log.syslog.hostname", "log.syslog.msgid", "log.syslog.procid"}
 )
+_OF_PROGRAM = frozenset({"process.name", "process.pid"})
+"""Fields that the header fills and a form may fill anew."""
 _STRUCTURED_DATA = "log.syslog.structured_data."
 _ESCAPED_IN_STRUCTURED_DATA = frozenset('"\\]')
-_OF_SOURCE = ("event.dataset", "host.name")
+_OF_NUMBERS = frozenset("0123456789.e+-")
+_OF_SOURCE = ("gateway.", "log.source.", "event.dataset", "host.name")
 
 
 @dataclass(frozen=True, slots=True)
-class _Producer:
-    """A form of a grammar, and what its pattern makes necessary."""
+class Producer:
+    """A form of a grammar, and what it can make of a message.
+
+    Attributes:
+        programs: whose messages the grammar serves; empty: all.
+        sets: what the form itself means, with its module.
+        captured: the fields that its expression fills out of the text.
+        lowered: it runs as a pattern, and so its expression says all: what runs in pyparsing may do anything.
+        shape: what its pattern makes necessary.
+    """
 
     form: Form
+    programs: Sequence[str]
     sets: Mapping[str, FieldValue]
     captured: frozenset[str]
-    shape: Necessary | None
+    lowered: bool
+    shape: Need | None
+
+    def fills(self, name: str) -> bool:
+        """Tell whether the text may decide on the field; what the form itself means is certain."""
+        if name in self.form.derived:
+            return True
+        if not self.lowered:
+            return name != "event.module" and name not in self.form.sets
+        if self.form.any_field:
+            return name not in ("event.module", "process.name")
+        return name in self.captured and name not in self.sets
 
 
 class Needs:
     """Works out needs, given the grammars that will parse the messages."""
 
     def __init__(self, grammars: Iterable[CompiledGrammar]) -> None:
-        self._producers = [
-            _Producer(
-                form,
-                {**form.sets, "event.module": grammar.grammar.name},
-                frozenset(_names(form)),
-                of_regex(pattern) if pattern is not None else None,
-            )
-            for grammar in grammars
-            for form, pattern in grammar.patterns()
-        ]
+        self.producers = [producer for grammar in grammars for producer in _producers(grammar)]
 
     def of(self, condition: Condition) -> Need | None:
         """Return what is necessary for the condition to hold; None when every message may fulfil it."""
-        return self._need(condition, (condition,))
+        return self._need(condition, (condition,), found_by_rule((condition,)))
 
-    def _need(self, condition: Condition, conjunction: tuple[Condition, ...]) -> Need | None:
+    def _need(self, condition: Condition, conjunction: _Conjunction, found: frozenset[str]) -> Need | None:
+        """Work out one condition.
+
+        Args:
+            condition: what must hold.
+            conjunction: what must hold as well, itself included.
+            found: fields that the whole condition's regular expressions may add, whatever the message's form.
+        """
         match condition:
             case AllOf(conditions):
-                together = _flatten(conditions)
-                return _rarest(self._need(part, together) for part in together)
+                together = (*conjunction, *conditions)
+                return _rarest(self._need(part, together, found) for part in conditions)
             case AnyOf(conditions):
-                return _either(self.of(part) for part in conditions)
-            case Not():
+                return _either(self._need(part, (*conjunction, part), found) for part in conditions)
+            case Not() | Exists(_, False):
+                return None
+            case _ if condition.field in found:
                 return None
             case _:
-                return self._of_field(condition, conjunction)
+                return self._of_field(condition, [part for part in _flat(conjunction) if part.field not in found])
 
-    def _of_field(self, condition: Condition, conjunction: tuple[Condition, ...]) -> Need | None:
-        assert not isinstance(condition, AllOf | AnyOf | Not)  # noqa: S101 -- _need took those
-        if isinstance(condition, Exists) and not condition.expected:
-            return None
+    def _of_field(self, condition: _Single, conjunction: Sequence[_Single]) -> Need | None:
         name = condition.field
-        if name in _found_by_rule(conjunction) or name.startswith(("gateway.", "log.source.")) or name in _OF_SOURCE:
-            return None
         if name in PRIORITIES[DEFAULT_PRIORITY]:
             return _of_priority(condition)
-        if name in _LITERAL_IN_HEADER:
+        if name in _OF_HEADER:
             return _of_value(condition)
+        if name in _OF_PROGRAM:
+            return _either((_of_value(condition), self._of_grammars(condition, conjunction)))
         if name.startswith(_STRUCTURED_DATA):
             return _of_structured_data(condition)
-        if name == "process.pid" or (is_reserved(name) and name != "event.module"):
+        if name.startswith(_OF_SOURCE) or (is_reserved(name) and name != "event.module"):
             return None
         return self._of_grammars(condition, conjunction)
 
-    def _of_grammars(self, condition: Condition, conjunction: tuple[Condition, ...]) -> Need | None:
+    def _of_grammars(self, condition: _Single, conjunction: Sequence[_Single]) -> Need | None:
         """Go through the forms that can give the field a value that passes, and pass all else that is asked."""
-        alternatives: list[Necessary] = []
-        for producer in self._producers:
-            if not all(_can_hold(producer, part) for part in conjunction):
-                continue
-            need = self._of_form(condition, producer)
-            if need is None:
-                return None
-            alternatives.extend(need)
-        found = tuple(dict.fromkeys(alternatives))
-        return found if len(found) <= MAX_ALTERNATIVES else None
+        return _either(
+            _of_form(condition, producer)
+            for producer in self.producers
+            if can_hold(producer, condition, of_form=True) and all(can_hold(producer, part) for part in conjunction)
+        )
 
-    def _of_form(self, condition: Condition, producer: _Producer) -> Need | None:
-        assert not isinstance(condition, AllOf | AnyOf | Not)  # noqa: S101 -- _need took those
-        form, name = producer.form, condition.field
-        shape = (producer.shape,) if producer.shape else None
-        if name in producer.sets and name not in form.derived:
-            return shape
-        if name in INTEGERS or name in form.derived or (form.any_field and name.endswith((".port", ".bytes"))):
-            return shape
-        value = _of_value(condition)
-        if form.any_field and value is not None and form.escape is not None:
-            escape = _weak(form.escape)
-            value = (*value, escape) if escape else None
-        return _rarest((shape, value))
+
+@lru_cache(MAX_GRAMMARS)
+def _producers(grammar: CompiledGrammar) -> tuple[Producer, ...]:
+    return tuple(_producer(grammar.grammar, form, pattern) for form, pattern in grammar.patterns())
+
+
+def _producer(grammar: Grammar, form: Form, pattern: str | None) -> Producer:
+    shape = of_regex(pattern) if pattern is not None else None
+    return Producer(
+        form,
+        grammar.programs,
+        {**form.sets, "event.module": grammar.name},
+        frozenset(_names(form)),
+        pattern is not None,
+        (shape,) if shape else None,
+    )
+
+
+def _of_form(condition: _Single, producer: Producer) -> Need | None:
+    """Return what a message of this form needs to hold for the condition."""
+    form, name = producer.form, condition.field
+    if not producer.lowered or name in form.derived or not producer.fills(name):
+        return producer.shape
+    value = _of_value(condition)
+    if form.any_field and value is not None:
+        others = [form.escape] if form.escape else []
+        if _may_be_number(condition):
+            others.extend(form.numbers)
+        value = _either((value, *(_of_pattern(other) for other in others)))
+    return _rarest((producer.shape, value))
+
+
+def _of_pattern(pattern: str) -> Need | None:
+    necessary = of_regex(pattern, least=0)
+    return (necessary,) if necessary else None
+
+
+def _may_be_number(condition: _Single) -> bool:
+    """Tell whether a number's text may pass; True where that is not plain to see."""
+    match condition:
+        case Equals(_, value):
+            texts = [plain(value)]
+        case OneOf(_, values):
+            texts = [plain(value) for value in values]
+        case Contains(_, text):
+            texts = [text]
+        case _:
+            return True
+    return any(_OF_NUMBERS.issuperset(text) for text in texts)
 
 
 def _names(form: Form) -> Iterable[str]:
@@ -130,72 +200,55 @@ def _names(form: Form) -> Iterable[str]:
     return names
 
 
-def _flatten(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
-    return tuple(
-        inner
-        for condition in conditions
-        for inner in (_flatten(condition.conditions) if isinstance(condition, AllOf) else (condition,))
-    )
+def _flat(conditions: Iterable[Condition]) -> Iterator[_Single]:
+    """Yield the conditions on one field that must all hold."""
+    for condition in conditions:
+        if isinstance(condition, AllOf):
+            yield from _flat(condition.conditions)
+        elif not isinstance(condition, AnyOf | Not):
+            yield condition
 
 
-def _found_by_rule(conjunction: Iterable[Condition]) -> frozenset[str]:
-    """Return the fields that the rule's own regular expressions may add."""
-    found: set[str] = set()
-    for condition in conjunction:
-        match condition:
-            case Matches(_, pattern):
-                found.update(field_of_group(group) for group in pattern.groupindex)
-            case AnyOf(conditions) | AllOf(conditions):
-                found |= _found_by_rule(conditions)
-            case _:
-                pass
-    return frozenset(found)
+def found_by_rule(conditions: Iterable[Condition]) -> frozenset[str]:
+    """Return the fields that regular expressions in these conditions may add."""
+    return frozenset[str]().union(*map(found_fields, conditions))
 
 
-def _can_hold(producer: _Producer, condition: Condition) -> bool:
-    """Tell whether an event of this form can fulfil the condition; True where that is not plain to see."""
+def can_hold(producer: Producer, condition: Condition, *, of_form: bool = False) -> bool:
+    """Tell whether an event of this form can fulfil the condition; True where that is not plain to see.
+
+    With `of_form` the field's value is to be the form's doing, not the header's.
+    """
     if isinstance(condition, AllOf | AnyOf | Not):
         return True
-    form, name = producer.form, condition.field
-    if name == "event.module":
-        return _passes(condition, producer.sets[name])
-    if form.any_field or name in form.derived or _of_envelope(name):
+    name = condition.field
+    if producer.fills(name):
         return True
-    if isinstance(condition, Exists):
-        return name in producer.captured or condition.expected is (name in producer.sets)
     if name in producer.sets:
         return _passes(condition, producer.sets[name])
-    return name in producer.captured
+    if not of_form and (is_reserved(name) or name in _OF_PROGRAM or name == "host.name"):
+        return True
+    return isinstance(condition, Exists) and not condition.expected
 
 
-def _of_envelope(name: str) -> bool:
-    return is_reserved(name) or name in ("host.name", "process.name", "process.pid")
-
-
-def _passes(condition: Condition, value: FieldValue) -> bool:
+def _passes(condition: _Single, value: FieldValue) -> bool:
+    if isinstance(condition, Exists):
+        return condition.expected is (value is not None)
     if isinstance(condition, Matches):
-        test: Callable[[FieldValue], bool] = lambda found: condition.pattern.search(plain(found)) is not None  # noqa: E731
-    elif isinstance(condition, AllOf | AnyOf | Not | Exists):
-        return True
-    else:
-        test = value_test(condition)
-    if value is None:
-        return True
-    return any(map(test, value)) if isinstance(value, list) else test(value)
+        search = condition.pattern.search
+        return one_passes(lambda found: search(plain(found)) is not None, value)
+    return one_passes(value_test(condition), value)
 
 
-def _of_priority(condition: Condition) -> Need | None:
-    passing = [number for number, fields in enumerate(PRIORITIES) if _passes(condition, fields[_field(condition)])]
-    if DEFAULT_PRIORITY in passing or isinstance(condition, Exists) or not passing:
-        return None
-    return (Necessary("<(?:" + "|".join(map(str, passing)) + ")>", 3),)
+def _of_priority(condition: _Single) -> Need | None:
+    name = condition.field
+    passing = [number for number, fields in enumerate(PRIORITIES) if _passes(condition, fields[name])]
+    if DEFAULT_PRIORITY in passing:
+        return None  # a message without a priority has this one
+    return (Necessary(f"<(?:{'|'.join(map(str, passing))})>", 3),) if passing else ()
 
 
-def _field(condition: Condition) -> str:
-    return "" if isinstance(condition, AllOf | AnyOf | Not) else condition.field
-
-
-def _of_structured_data(condition: Condition) -> Need | None:
+def _of_structured_data(condition: _Single) -> Need | None:
     match condition:
         case Equals(_, value):
             texts = [plain(value)]
@@ -210,7 +263,7 @@ def _of_structured_data(condition: Condition) -> Need | None:
     return _of_value(condition)
 
 
-def _of_value(condition: Condition) -> Need | None:
+def _of_value(condition: _Single) -> Need | None:
     """Return what must stand in a text that is to pass the condition, as it is."""
     match condition:
         case Equals(_, value):
@@ -226,14 +279,6 @@ def _of_value(condition: Condition) -> Need | None:
         case _:
             return None
     return None if None in found else tuple(need for need in found if need is not None)
-
-
-def _weak(pattern: str) -> Necessary | None:
-    """Return what is necessary for a pattern that may be as short as one character."""
-    necessary = of_regex(pattern)
-    if necessary is not None or not re.fullmatch(r"\\?[^\w\s]", pattern):
-        return necessary
-    return Necessary(re.escape(pattern[-1]), 1)
 
 
 def _rarest(needs: Iterable[Need | None]) -> Need | None:
@@ -254,4 +299,5 @@ def _either(needs: Iterable[Need | None]) -> Need | None:
         if need is None:
             return None
         found.extend(need)
-    return tuple(dict.fromkeys(found))
+    together = tuple(dict.fromkeys(found))
+    return together if len(together) <= MAX_ALTERNATIVES else None

@@ -8,12 +8,13 @@ property test: the sieve never drops a message that a rule would match.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 
 import hyperscan
 
-from parsers.message import Batch, Message
+from parsers.message import NEWLINE, Batch, Frames, Message
+from rules.necessary import NEWLINE as NEWLINE_IN_FRAME
 from rules.necessary import Necessary, required_literal
 
 Wanted = tuple[int, ...]
@@ -48,8 +49,8 @@ class Sieve:
     def key_of(needs: Sequence[Sequence[Necessary] | None]) -> str:
         """Name the database of these needs, for a cache: the same name, the same expressions and Hyperscan."""
         digest = hashlib.blake2b(f"{version('hyperscan')}\n".encode(), digest_size=16)
-        for expression in _by_expression(needs):
-            digest.update(expression.encode() + b"\n")
+        for necessary in _by_expression(needs):
+            digest.update(f"{necessary.expression}\n{necessary.core}\n".encode())
         return digest.hexdigest()
 
     def dump(self) -> bytes:
@@ -67,7 +68,7 @@ class Sieve:
         end = -1
         start = 0
         rules: Wanted = ()
-        for offset, expression in self._scan(frames.data):
+        for offset, expression in self._scan(frames):
             if start < offset <= end:
                 if wanted[expression] is not rules:
                     rules = tuple(sorted({*rules, *wanted[expression]}))
@@ -84,13 +85,13 @@ class Sieve:
         frames = batch.frames
         hit: dict[int, set[int]] = {}
         if self._database is not None:
-            for offset, expression in self._scan(frames.data):
+            for offset, expression in self._scan(frames):
                 hit.setdefault(frames.at(offset)[0], set()).update(self._wanted[expression])
         for start, stop in frames:
             rules = tuple(sorted(hit[start])) if start in hit else self.always
             yield Message(frames.data[start:stop], batch.origin, batch.received, start in frames.truncated), rules
 
-    def _scan(self, data: bytes) -> list[tuple[int, int]]:
+    def _scan(self, frames: Frames) -> list[tuple[int, int]]:
         """Return (offset behind the hit, expression), in rising order."""
         hits: list[tuple[int, int]] = []
         append = hits.append
@@ -99,29 +100,46 @@ class Sieve:
             append((stop, expression))
 
         assert self._database is not None  # noqa: S101 -- the callers looked
+        # frames that end with a newline hold none
+        data = frames.data.replace(NEWLINE, NEWLINE_IN_FRAME) if frames.stops else frames.data
         self._database.scan(data, match_event_handler=hit)
         hits.sort()
         return hits
 
 
-def _by_expression(needs: Iterable[Sequence[Necessary] | None]) -> Mapping[str, list[int]]:
-    rules_of: dict[str, list[int]] = {}
+def _by_expression(needs: Iterable[Sequence[Necessary] | None]) -> Mapping[Necessary, list[int]]:
+    rules_of: dict[Necessary, list[int]] = {}
     for index, need in enumerate(needs):
         for necessary in need or ():
-            rules_of.setdefault(necessary.expression, []).append(index)
+            rules_of.setdefault(necessary, []).append(index)
     return rules_of
 
 
-def _compile(expressions: Iterable[str]) -> hyperscan.Database:
-    def database_of(texts: list[bytes]) -> hyperscan.Database:
-        database = hyperscan.Database()
-        database.compile(expressions=texts, elements=len(texts), ids=list(range(len(texts))))
-        return database
-
+def _compile(expressions: Collection[Necessary]) -> hyperscan.Database:
+    """Compile the expressions: what Hyperscan finds too large by its longest text, and all of them when together."""
     try:
-        return database_of([expression.encode("ascii") for expression in expressions])
+        return _database_of(expressions)
     except hyperscan.HyperscanError:
-        return database_of([_accepted(expression).encode("ascii") for expression in expressions])
+        accepted = [one if _is_accepted(one) else required_literal(one) for one in expressions]
+    try:
+        return _database_of(accepted)
+    except hyperscan.HyperscanError:
+        return _database_of([required_literal(one) for one in expressions])
+
+
+def _database_of(expressions: Collection[Necessary]) -> hyperscan.Database:
+    database = hyperscan.Database()
+    texts = [one.expression.encode("ascii") for one in expressions]
+    database.compile(expressions=texts, elements=len(texts), ids=list(range(len(texts))))
+    return database
+
+
+def _is_accepted(one: Necessary) -> bool:
+    try:
+        _database_of([one])
+    except hyperscan.HyperscanError:
+        return False
+    return True
 
 
 def _load(compiled: bytes) -> hyperscan.Database | None:
@@ -132,12 +150,3 @@ def _load(compiled: bytes) -> hyperscan.Database | None:
     except (hyperscan.HyperscanError, ValueError):
         return None
     return database
-
-
-def _accepted(expression: str) -> str:
-    """Return the expression, or its longest literal when Hyperscan finds it too large."""
-    try:
-        hyperscan.Database().compile(expressions=[expression.encode("ascii")], elements=1, ids=[0])
-    except hyperscan.HyperscanError:
-        return required_literal(Necessary(expression, 0)).expression
-    return expression

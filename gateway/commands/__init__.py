@@ -34,7 +34,9 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except OperatorError as error:
-        print(error, file=sys.stderr)
+        from gateway.log import escaped
+
+        print("\n".join(map(escaped, str(error).split("\n"))), file=sys.stderr)
         return 1
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has enough of it

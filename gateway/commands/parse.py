@@ -50,10 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what happens to a longer message (default: truncate)",
     )
     parser.add_argument(
-        "--now", type=_epoch, metavar="EPOCH", help="time of receipt in seconds since 1970 (default: now)"
+        "--now", type=as_epoch, metavar="EPOCH", help="time of receipt in seconds since 1970 (default: now)"
     )
     parser.add_argument(
-        "--zone", type=_zone, metavar="NAME", help="zone of time stamps that carry none (default: local)"
+        "--zone", type=as_zone, metavar="NAME", help="zone of time stamps that carry none (default: local)"
     )
     parser.add_argument("--frames", action="store_true", help="print the frames in base64 instead of events")
 
@@ -64,7 +64,8 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _epoch(text: str) -> float:
+def as_epoch(text: str) -> float:
+    """Read a time in seconds since 1970."""
     try:
         now = float(text)
         datetime.fromtimestamp(now, UTC)
@@ -73,7 +74,8 @@ def _epoch(text: str) -> float:
     return now
 
 
-def _zone(text: str) -> tzinfo:
+def as_zone(text: str) -> tzinfo:
+    """Read a time zone."""
     try:
         return parse_zone(text)
     except ValueError as error:

@@ -43,6 +43,7 @@ class Worker:
         self._waiting: deque[tuple[Job, ...]] = deque()
         self._promises: deque[Deferred[None]] = deque()
         self._running = 0
+        self._starting = False
         self._idle: list[Deferred[None]] = []
 
     def commit(self, events: Sequence[Event], chains: Sequence[tuple[Job, ...]]) -> Deferred[None]:  # noqa: ARG002 -- the journal's seam
@@ -64,12 +65,17 @@ class Worker:
         return idle
 
     def _start(self) -> None:
-        while self._waiting and self._running < MAX_RUNNING:
-            self._running += 1
-            self._see_through(self._waiting.popleft()).addBoth(self._ended)
-        if len(self._waiting) <= self._max_waiting:
-            while self._promises:
-                self._promises.popleft().callback(None)
+        if self._starting:
+            return  # a runner that refuses at once ends chains in here: 10,000 of them are no depth for a stack
+        self._starting = True
+        try:
+            while self._waiting and self._running < MAX_RUNNING:
+                self._running += 1
+                self._see_through(self._waiting.popleft()).addBoth(self._ended)
+        finally:
+            self._starting = False
+        while self._promises and len(self._waiting) <= self._max_waiting:
+            self._promises.popleft().callback(None)
 
     @inlineCallbacks
     def _see_through(self, chain: tuple[Job, ...]):  # type: ignore[no-untyped-def]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from importlib import resources
 
-_TLS = re.compile(r"^  #syslog-tls:\n(?:  #  .*\n)+", re.MULTILINE)
+_LOOPBACK = "    tls: 6514\n"
+_NETWORK = '    tls: "0.0.0.0:6514"\n'
 
 
-def config_text(*, tls: bool = False) -> str:
-    """Return the commented configuration; with `tls`, the TLS listener that faces the network is on."""
+def config_text(*, network: bool = False) -> str:
+    """Return the commented configuration; with `network`, its TLS listener faces the network."""
     text = resources.files(__name__).joinpath("gateway.yaml").read_text(encoding="utf-8")
-    return _TLS.sub(lambda block: re.sub("(?m)^  #", "  ", block[0]), text) if tls else text
+    return text.replace(_LOOPBACK, _NETWORK).replace(' "0.0.0.0:6514" lets the network in.', "") if network else text
 
 
 def rule_texts() -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IProtocolFactory, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
@@ -23,6 +24,8 @@ class Admission:
         self.limit_per_address = limit_per_address
         self._by_address: Counter[str] = Counter()
         self._all = 0
+        self._connections: set[AdmittedConnection] = set()
+        self._empty: list[Deferred[None]] = []
 
     def enter(self, address: str) -> str | None:
         """Count one more; returns why not, and then does not count it."""
@@ -44,6 +47,32 @@ class Admission:
         if not self._by_address[address]:
             del self._by_address[address]
 
+    def add(self, connection: AdmittedConnection) -> None:
+        """Take note of a connection that is open."""
+        self._connections.add(connection)
+
+    def remove(self, connection: AdmittedConnection) -> None:
+        """Take note that a connection is gone."""
+        self._connections.discard(connection)
+        if not self._connections:
+            empty, self._empty = self._empty, []
+            for promise in empty:
+                promise.callback(None)
+
+    def close(self) -> Deferred[None]:
+        """Close all connections, of whatever listener; fires when the last is gone."""
+        if not self._connections:
+            return succeed(None)
+        promise: Deferred[None] = Deferred()
+        self._empty.append(promise)
+        for connection in tuple(self._connections):
+            connection.loseConnection()  # type: ignore[no-untyped-call]
+        return promise
+
+    def __len__(self) -> int:
+        """Count the connections."""
+        return self._all
+
 
 class AdmittedConnection(ProtocolWrapper):
     """A connection that was let in and is counted."""
@@ -54,14 +83,23 @@ class AdmittedConnection(ProtocolWrapper):
         """Read more at a time than Twisted does by itself."""
         if hasattr(transport, "bufferSize"):
             transport.bufferSize = READ
+        self._admitting.admission.add(self)
         super().makeConnection(transport)  # type: ignore[no-untyped-call]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Count it no more."""
+        admission = self._admitting.admission
+        admission.leave(self.address)
+        try:
+            super().connectionLost(reason)  # type: ignore[no-untyped-call]
+        finally:
+            admission.remove(self)
+
+    @property
+    def _admitting(self) -> AdmittingFactory:
         factory = self.factory
         assert isinstance(factory, AdmittingFactory)  # noqa: S101 -- who else would make one
-        factory.admission.leave(self.address)
-        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+        return factory
 
 
 class AdmittingFactory(WrappingFactory):
@@ -73,7 +111,7 @@ class AdmittingFactory(WrappingFactory):
     def __init__(self, inner: IProtocolFactory, admission: Admission, source: str, notify: Notify) -> None:
         super().__init__(inner)  # type: ignore[no-untyped-call]
         self.admission = admission
-        self._source = source
+        self.source = source
         self._notify = notify
 
     def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper | None:  # type: ignore[override]
@@ -81,9 +119,13 @@ class AdmittingFactory(WrappingFactory):
         address = str(getattr(addr, "host", "-"))
         problem = self.admission.enter(address)
         if problem is not None:
-            self._notify(ConnectionRefused(self._source, address, problem))
+            self._notify(ConnectionRefused(self.source, address, problem))
             return None
-        connection = super().buildProtocol(addr)
+        try:
+            connection = super().buildProtocol(addr)
+        except BaseException:
+            self.admission.leave(address)  # no connection will ever be lost for it
+            raise
         assert isinstance(connection, AdmittedConnection)  # noqa: S101 -- `protocol` says so
         connection.address = address
         return connection

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
-from gateway.notices import DatagramsDropped, Notify, ReceiveBufferGranted
+from gateway.notices import DatagramsDropped, DatagramsShed, Notify, ReceiveBufferGranted
 from gateway.pipeline import Accept
 from parsers.message import Batch, Frames, Origin
 
@@ -50,11 +50,24 @@ class SyslogDatagrams(DatagramProtocol):
         self._is_full = is_full
         self._receive_buffer = receive_buffer
         self._gathered: dict[object, list[bytes]] = {}
+        self._flush_call: IDelayedCall | None = None
         self._drops_seen = 0
-        self._dropped = 0
+        self._shed = 0
 
     def startProtocol(self) -> None:
-        """Ask the kernel for the receive buffer, and say what it granted."""
+        """Ask for the receive buffer."""
+        self.ask_for_buffer(self._receive_buffer)
+
+    def stopProtocol(self) -> None:
+        """Hand on what was gathered, and say what was dropped."""
+        if self._flush_call is not None and self._flush_call.active():
+            self._flush_call.cancel()
+        self.flush()
+        self._tell_shed()
+
+    def ask_for_buffer(self, octets: int) -> None:
+        """Ask the kernel for a receive buffer, and say what it granted."""
+        self._receive_buffer = octets
         assert self.transport is not None  # noqa: S101 -- Twisted has just set it
         sock: socket.socket = self.transport.socket  # type: ignore[attr-defined]
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
@@ -65,12 +78,12 @@ class SyslogDatagrams(DatagramProtocol):
     def datagramReceived(self, data: bytes, addr: object) -> None:
         """Keep a datagram until the reactor has read them all."""
         if self._is_full():
-            self._dropped += 1
+            self._shed += 1
             return
         if not data:
             return
         if not self._gathered:
-            self._clock.callLater(0, self.flush)
+            self._flush_call = self._clock.callLater(0, self.flush)
         self._gathered.setdefault(addr, []).append(data)
 
     def flush(self) -> None:
@@ -86,11 +99,17 @@ class SyslogDatagrams(DatagramProtocol):
         """Say how many datagrams the kernel and we have dropped since the last time."""
         if self.transport is None:
             return
+        self._tell_shed()
         sock: socket.socket = self.transport.socket  # type: ignore[attr-defined]
-        drops = kernel_drops(os.fstat(sock.fileno()).st_ino) + self._dropped
+        drops = kernel_drops(os.fstat(sock.fileno()).st_ino)
         if drops > self._drops_seen:
             self._notify(DatagramsDropped(self.source, drops - self._drops_seen))
         self._drops_seen = drops
+
+    def _tell_shed(self) -> None:
+        if self._shed:
+            self._notify(DatagramsShed(self.source, self._shed))
+            self._shed = 0
 
 
 def kernel_drops(inode: int) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -14,6 +13,7 @@ from twisted.python.failure import Failure
 from gateway.notices import ConnectionIdle, Notify, OverLimitFrames, StreamRefused
 from gateway.pipeline import Accept
 from gateway.source_config import Stream
+from gateway.tls import TruncatedStream
 from parsers.framing.syslog_stream import framer
 from parsers.message import Batch, Frames, Origin
 
@@ -23,13 +23,20 @@ MAX_PENDING = 8
 
 @dataclass(frozen=True, slots=True)
 class StreamContext:
-    """What the connections of one listener share; `idle` in seconds, `now` is the wall clock."""
+    """What the connections of one listener share.
+
+    Attributes:
+        now: the wall clock.
+        idle: seconds after which a silent connection is closed.
+        is_full: too much is pending over all sources; a connection that has a share in it is not read meanwhile.
+    """
 
     accept: Accept
     notify: Notify
     clock: IReactorTime
     now: Callable[[], float]
     idle: float
+    is_full: Callable[[], bool]
 
 
 class SyslogStream(Protocol):
@@ -41,6 +48,7 @@ class SyslogStream(Protocol):
         self._origin_of = origin_of
         self._context = context
         self._pending = 0
+        self._paused = False
         self._last = 0.0
         self._idle_check: IDelayedCall | None = None
         self._closed = False
@@ -65,9 +73,10 @@ class SyslogStream(Protocol):
         if self._closed:
             return
         rest = self._framer.end()
-        if rest.error and not reason.check(ConnectionDone):
-            rest = Frames(rest.data, rest.starts, rest.stops, rest.truncated, rest.dropped)
+        if reason.check(TruncatedStream):
+            rest = replace(rest, error=None)  # it was said already that the stream was cut off
         self._take(rest)
+        self._closed = True
 
     def _take(self, frames: Frames) -> None:
         if frames.truncated or frames.dropped:
@@ -84,14 +93,17 @@ class SyslogStream(Protocol):
 
     def _wait_for(self, committed: Deferred[None]) -> None:
         self._pending += 1
-        if self._pending == MAX_PENDING and self.transport is not None:
-            self.transport.pauseProducing()  # type: ignore[attr-defined]
+        if not self._paused and (self._pending >= MAX_PENDING or self._context.is_full()):
+            self._paused = True
+            self.transport.pauseProducing()  # type: ignore[union-attr]
         committed.addBoth(self._committed)
 
     def _committed(self, _: object) -> None:
         self._pending -= 1
-        if self._pending == MAX_PENDING - 1 and self.transport is not None and self.connected:
-            self.transport.resumeProducing()  # type: ignore[attr-defined]
+        if self._paused and (not self._pending or (self._pending < MAX_PENDING and not self._context.is_full())):
+            self._paused = False
+            if not self._closed:
+                self.transport.resumeProducing()  # type: ignore[union-attr]
 
     def _check_idle(self) -> None:
         quiet = self._context.clock.seconds() - self._last

@@ -31,6 +31,17 @@ _LONGEST_NUMBER = 2**63 - 1
 _LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _TEXT = "labels.json"
 
+_BEFORE = r"[:,\[ \t\r\n]-?"  # not in the middle of a word, as in a hash
+_NUMBERS = (
+    _BEFORE + r"[0-9][0-9.]*[eE][+-]?[0-9]",
+    _BEFORE + r"0\.0000",  # Python writes 1e-05
+    # from 16 digits on a fraction may not come back as it was: so many before the point, so many behind it
+    *(
+        _BEFORE + rf"[0-9]{{{least},}}\.[0-9]{{{16 - most}}}"
+        for least, most in ((1, 3), (4, 7), (8, 9), (10, 12), (13, 15))
+    ),
+)
+
 
 class _DeclinedError(ValueError):
     """The object goes beyond a limit, or no other program could read what we would write."""
@@ -110,6 +121,7 @@ GRAMMAR = Grammar(
             refine=_refine,
             any_field=True,
             escape=r"\\",
+            numbers=_NUMBERS,
         ),
     ),
     examples=(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from gateway.config import PROCESSES, Config, Limits, load, read_rules
 from gateway.sample import config_text, rule_texts
-from gateway.source_config import Address, TlsSource
+from gateway.source_config import Address, TlsSource, UnixSource
 from gateway.trust import PolicyKind
 from parsers.grammars.sshd import GRAMMAR
 from parsers.parse import Parser
@@ -20,15 +21,20 @@ CONF = Path(__file__).parents[2] / "conf"
 TLS_FILES = ("ca.pem", "server.pem", "server.key", "server-rsa.pem", "server-rsa.key")
 
 
+def made_up_certificates(folder: Path) -> None:
+    """Put files where the certificates belong."""
+    (folder / "tls").mkdir()
+    for name in TLS_FILES:
+        (folder / "tls" / name).write_text("made up")
+
+
 def install(folder: Path, text: str) -> Config:
     """Write a configuration, its rules and made-up certificates into a folder and load it, without the library."""
     text = re.sub(r"(?m)^library: .*", "library: []", text)
     (folder / "rules").mkdir(parents=True)
     for name, rules in rule_texts().items():
         (folder / "rules" / name).write_text(rules)
-    (folder / "tls").mkdir()
-    for name in TLS_FILES:
-        (folder / "tls" / name).write_text("made up")
+    made_up_certificates(folder)
     (folder / "gateway.yaml").write_text(text)
     return load(folder / "gateway.yaml")
 
@@ -39,31 +45,36 @@ def test_the_sources_hold_the_same_files() -> None:
     assert {path.name: path.read_text() for path in (CONF / "rules").iterdir()} == rule_texts()
 
 
-def test_the_checkouts_configuration_loads_without_a_word() -> None:
-    """No error and no warning, in it and in all rules that it names."""
-    found = load(CONF / "gateway.yaml")
+def test_the_checkouts_configuration_loads_without_a_word(tmp_path: Path) -> None:
+    """No error and no warning, in it and in all rules that it names, once `gateway init` has made certificates."""
+    copy = tmp_path / "conf"
+    shutil.copytree(CONF, copy, ignore=shutil.ignore_patterns("tls", "state"))
+    made_up_certificates(copy)
+    found = load(copy / "gateway.yaml")
     assert not found.warnings
-    assert all(not source.address.loopback for source in found.sources if isinstance(source, TlsSource))
+    assert all(isinstance(source, UnixSource) or source.address.loopback for source in found.sources)
     for file in read_rules(found):
         assert file.rules
         assert not file.errors
         assert not file.warnings
 
 
-def test_init_turns_the_tls_listener_on(tmp_path: Path) -> None:
-    """It faces the network, and the files are those that the authority makes."""
-    found = install(tmp_path, config_text(tls=True))
+def test_an_installations_tls_listener_faces_the_network(tmp_path: Path) -> None:
+    """Only this one does, and its files are those that the authority makes."""
+    found = install(tmp_path, config_text(network=True))
     (tls,) = (source for source in found.sources if isinstance(source, TlsSource))
     assert tls.address == Address("0.0.0.0", 6514)
     assert tls.peers.kind is PolicyKind.CERTIFICATE
     assert len(tls.certificates) == 2
+    others = [source for source in found.sources if source is not tls and not isinstance(source, UnixSource)]
+    assert all(source.address.loopback for source in others)
     assert not found.warnings
 
 
 def test_commented_settings_are_right_and_are_the_defaults(tmp_path: Path) -> None:
     """Taking every # away gives a configuration that loads, and what the comments show is what would be used."""
     text = re.sub(r"(?m)^( *)#(?! \S)", r"\1", config_text())
-    assert text.count("\nlimits:") == text.count("\n  run:") == text.count("  syslog-tls:") == 1
+    assert text.count("\nlimits:") == text.count("\n  run:") == 1
     found = install(tmp_path, text)
     assert found.limits == Limits()
     assert found.processes == PROCESSES
@@ -82,9 +93,8 @@ def test_commented_settings_are_right_and_are_the_defaults(tmp_path: Path) -> No
     ):
         assert getattr(run, name) == getattr(usual, name), name
     plain = install(tmp_path / "plain", config_text())
-    with_all = [source for source in found.sources if not isinstance(source, TlsSource)]
-    for one, other in zip(plain.sources, with_all, strict=True):
-        names = set(one.__dataclass_fields__) - {"place", "path", "zone"}
+    for one, other in zip(plain.sources, found.sources, strict=True):
+        names = set(one.__dataclass_fields__) - {"place", "path", "zone", "certificates", "client_ca"}
         assert {name: getattr(one, name) for name in names} == {name: getattr(other, name) for name in names}
 
 

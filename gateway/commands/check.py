@@ -1,0 +1,257 @@
+"""`gateway check`: loads everything, runs the tests of all rules, and says what is wrong or probably not meant."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page
+from parsers.errors import OperatorError, Place
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+    from gateway.loading import Loaded
+    from rules.job import Task
+
+HELP = "load everything, run the rules' tests, say what is wrong"
+
+USUAL = Path("gateway.yaml")
+COLOURS = {"error": BAD, "warning": DOUBTFUL, "note": DIM}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, default=USUAL, help=f"default: {USUAL}")
+    parser.add_argument("--strict", action="store_true", help="warnings count as errors")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what was found; 0 when all is well, 1 for errors and failed tests."""
+    report = check(configuration(args.file))
+    if args.json:
+        print(json.dumps(report.to_dict(), ensure_ascii=False))
+    else:
+        _print(report)
+    kinds = {finding.kind for finding in report.findings}
+    return 1 if "error" in kinds or (args.strict and "warning" in kinds) else 0
+
+
+def configuration(file: Path) -> Path:
+    """Return the configuration file; a folder stands for the gateway.yaml in it.
+
+    Raises:
+        OperatorError: there is none.
+    """
+    if file.is_dir():
+        file /= "gateway.yaml"
+    if not file.exists():
+        near = sorted(Path().glob("*/gateway.yaml"))
+        advice = f"; did you mean {near[0]}?" if near and file == USUAL else "; `gateway init DIR` makes one"
+        raise OperatorError(f"this configuration does not exist{advice}", Place(str(file)))
+    return file
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to tell: an error, a warning or a note."""
+
+    kind: str
+    problem: str
+    place: Place | None = None
+    rule: str | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it ready for JSON."""
+        place = self.place or Place("")
+        found = {"kind": self.kind, "problem": self.problem, "rule": self.rule}
+        return {**found, "file": place.file or None, "line": place.line or None, "column": place.column or None}
+
+
+@dataclass(slots=True)
+class Report:
+    """What a check found out.
+
+    Attributes:
+        tests: how many expectations the rules' tests hold.
+        failed: how many of them were not met.
+        untested: how many rules have no tests.
+        expressions: what the sieve looks for; None where everything was too wrong to make one.
+        seconds: how long compiling the sieve took; None when it came from the cache.
+    """
+
+    file: Path
+    findings: list[Finding] = field(default_factory=list)
+    rules: int = 0
+    tests: int = 0
+    failed: int = 0
+    untested: int = 0
+    expressions: int | None = None
+    octets: int = 0
+    seconds: float | None = None
+    sources: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it ready for JSON."""
+        return {
+            "file": str(self.file),
+            "findings": [finding.to_dict() for finding in self.findings],
+            "rules": self.rules,
+            "tests": self.tests,
+            "failed": self.failed,
+            "untested": self.untested,
+            "sieve": {"expressions": self.expressions, "octets": self.octets, "compile_seconds": self.seconds},
+            "sources": self.sources,
+        }
+
+
+def check(file: Path) -> Report:
+    """Load a configuration with all that it names, and look at it."""
+    from gateway.config import ConfigErrors
+    from gateway.loading import load_all
+
+    report = Report(file)
+    try:
+        loaded = load_all(file)
+    except ConfigErrors as errors:
+        report.findings = [_finding("error", error, file.parent) for error in errors.errors]
+        return report
+    config = loaded.config
+    report.rules = len(loaded.rules)
+    report.sources = [_source_words(config, index) for index in range(len(config.sources))]
+    report.findings += [_finding("error", error, config.folder) for error in loaded.errors]
+    report.findings += [_finding("warning", warning, config.folder) for warning in loaded.warnings]
+    if not loaded.rules:
+        report.findings.append(
+            Finding("warning", "there are no rules, so that nothing will ever happen", Place(str(file)))
+        )
+    report.findings += _failed_tests(loaded)
+    report.failed = sum(finding.kind == "error" and finding.rule is not None for finding in report.findings)
+    report.tests = sum(step.expect is not None for rule in loaded.rules for step in rule.tests)
+    report.untested = sum(not rule.tests for rule in loaded.rules)
+    report.findings += _doubts(loaded)
+    report.findings += _sieve(loaded, report)
+    for rule in loaded.rules:
+        report.findings += [
+            Finding("warning", problem, rule.place, rule.name) for task in rule.do for problem in _cannot_start(task)
+        ]
+    return report
+
+
+def _finding(kind: str, error: OperatorError, folder: Path) -> Finding:
+    # the words of the configuration's readers do not know which folder it is
+    return Finding(kind, error.problem.replace("`gateway init DIR`", f"`gateway init {folder}`"), error.place)
+
+
+def _source_words(config: Config, index: int) -> str:
+    from gateway.source_config import UnixSource
+
+    source = config.sources[index]
+    where = source.path if isinstance(source, UnixSource) else source.address
+    return f"{source.name} ({type(source).__name__.removesuffix('Source').lower()} {where})"
+
+
+def _failed_tests(loaded: Loaded) -> Iterator[Finding]:
+    from rules.examples import run_tests
+
+    for rule in loaded.rules:
+        for failure in run_tests(rule, loaded.parser, loaded.config.defaults.trust):
+            yield Finding("error", f"the test failed: {failure.problem}", failure.place, rule.name)
+
+
+def _doubts(loaded: Loaded) -> Iterator[Finding]:
+    from rules.review import Review
+
+    review = Review(loaded.parser.grammars, [source.name for source in loaded.config.sources])
+    for rule in loaded.rules:
+        for doubt in review.of(rule):
+            yield Finding("note" if doubt.mild else "warning", doubt.words, rule.place, rule.name)
+
+
+def _sieve(loaded: Loaded, report: Report) -> Iterator[Finding]:
+    """Compile the sieve, count what it looks for, and yield the rules that it cannot look for."""
+    from time import perf_counter
+
+    from gateway.loading import make_stages
+    from rules.words import words
+
+    # a cache that we made would belong to whoever checks, and the gateway could not write into it
+    cached = (loaded.config.state / "sieve").is_dir()
+    begin = perf_counter()
+    stages = make_stages(loaded, cached=cached)
+    report.seconds = round(perf_counter() - begin, 3) if stages.sieve.was_compiled else None
+    needs = stages.rulebook.needs
+    report.expressions = len({necessary.expression for need in needs for necessary in need or ()})
+    report.octets = len(stages.sieve.dump())
+    never = {finding.rule for finding in report.findings if finding.problem.startswith("it can never fire")}
+    for rule, need in zip(loaded.rules, needs, strict=True):
+        if need is None and rule.name not in never:
+            problem = (
+                f"every message has to be parsed because of this rule, for {words(rule.match)} names no text that "
+                "must stand in it; add a condition that does, such as event.action, process.name or "
+                "message: {contains: …}"
+            )
+            yield Finding("warning", problem, rule.place, rule.name)
+
+
+def _cannot_start(task: Task) -> Iterator[str]:
+    """Yield why a task's program will not start on this machine."""
+    import grp
+    import pwd
+    import shutil
+
+    from gateway.runner.children import PATH
+
+    program, path = task.argv[0], task.environment.get("PATH", PATH)
+    if not Path(task.cwd).is_dir():
+        yield f"{task.name}: the folder {task.cwd} does not exist, so that nothing can be started in it"
+    if "/" in program:
+        place = Path(task.cwd, program)
+        if not place.exists():
+            yield f"{task.name}: there is no file {place}"
+        elif shutil.which(str(place)) is None:
+            yield f"{task.name}: {place} is no program; chmod +x it"
+    elif shutil.which(program, path=path) is None:
+        yield f"{task.name}: there is no program {program} in PATH {path}"
+    for what, name, look_up in (("user", task.user, pwd.getpwnam), ("group", task.group, grp.getgrnam)):
+        if name is not None and not name.isdecimal():
+            try:
+                look_up(name)
+            except KeyError:
+                yield f"{task.name}: there is no {what} {name} on this machine"
+
+
+def _print(report: Report) -> None:
+    page = Page()
+    for finding in report.findings:
+        place = f"{finding.place}: " if finding.place else ""
+        rule = f"rule {finding.rule}: " if finding.rule else ""
+        page.line(place, (finding.kind, COLOURS[finding.kind]), f": {rule}{finding.problem}")
+    if report.findings:
+        page.line()
+    if report.expressions is None:
+        page.line((f"{report.file} does not load", BAD), f": {_many(len(report.findings), 'error')}")
+        return
+    if report.rules:
+        passed = "all passed" if not report.failed else f"{report.failed} failed"
+        tests = f"{_many(report.tests, 'test')}: {passed}" if report.tests else "no tests"
+        page.line(f"{_many(report.rules, 'rule')}, ", (tests, BAD if report.failed else GOOD))
+        if report.untested:
+            page.line((f"{_many(report.untested, 'rule')} without tests", DIM))
+        compiled = "from the cache" if report.seconds is None else f"compiled in {report.seconds:.1f} s"
+        page.line(f"sieve: {_many(report.expressions, 'expression')}, {report.octets / 1024:.0f} KiB, {compiled}")
+    page.line(f"listens on {', '.join(report.sources)}")
+    counts = [_many(n, kind) for kind in ("error", "warning") if (n := _count(report.findings, kind))]
+    page.line((f"{report.file}: {', '.join(counts) or 'fine'}", BAD if report.failed else None))
+
+
+def _count(findings: Sequence[Finding], kind: str) -> int:
+    return sum(finding.kind == kind for finding in findings)
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

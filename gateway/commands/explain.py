@@ -1,0 +1,277 @@
+"""`gateway explain LINE`: shows each stage's answer to one message, and why a rule does not want it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.commands.check import USUAL, configuration
+from gateway.commands.parse import NONE, as_epoch, as_zone
+from parsers.errors import OperatorError
+from parsers.framing.syslog_stream import Framing
+from parsers.message import Frames, Message, Origin, Trust, one_frame
+
+if TYPE_CHECKING:
+    from gateway.loading import Loaded
+    from parsers.envelopes.envelope import Envelope
+    from parsers.event import Event
+    from parsers.nearest import Near
+    from rules.condition import Network
+    from rules.explain import Explanation
+    from rules.rule import Rule
+
+HELP = "show each stage's answer to one message, and why a rule does not want it"
+
+NEAREST = 5
+"""Rules that do not want the message and are shown all the same, as long as nobody asks for all."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("line", metavar="LINE", help="the message; - reads messages from standard input")
+    parser.add_argument("--config", metavar="FILE", type=Path, help=f"default: {USUAL} where it is there")
+    parser.add_argument("--source", metavar="NAME", help="as if it came through this source of the configuration")
+    parser.add_argument(
+        "--framing",
+        choices=[*(framing.value for framing in Framing), NONE],
+        help="how the text is divided into messages (default: LINE is one message, standard input has one a line)",
+    )
+    parser.add_argument("--trust", choices=[trust.name.lower() for trust in Trust], help="how the sender is known")
+    parser.add_argument("--from", dest="address", metavar="ADDRESS", type=_address, help="the sender's IP address")
+    parser.add_argument(
+        "--now", type=as_epoch, metavar="EPOCH", help="time of receipt in seconds since 1970 (default: now)"
+    )
+    parser.add_argument(
+        "--zone", type=as_zone, metavar="NAME", help="zone of time stamps that carry none (default: the source's)"
+    )
+    parser.add_argument("--rule", metavar="NAME", help="explain this rule and no other")
+    parser.add_argument("--all", action="store_true", help=f"all rules that do not match, not the {NEAREST} nearest")
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each message")
+
+
+def _address(text: str) -> str:
+    from ipaddress import ip_address
+
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no IP address") from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain; 0 when there was a message to explain."""
+    from gateway import clock
+
+    loaded, notes = _load(args.config)
+    if args.rule:
+        loaded = replace(loaded, rules=_only(loaded, args.rule))
+    origin = _origin(args, loaded)
+    now = clock.now() if args.now is None else args.now
+    frames, notes_of_frames = _frames(args)
+    for note in (*notes, *notes_of_frames):
+        print(f"gateway explain: {note}", file=sys.stderr)
+    most = None if args.all or args.rule else NEAREST
+    shown = 0
+    explainer = _Explainer(loaded)
+    for start, stop in frames:
+        told = explainer.explain(Message(frames.data[start:stop], origin, now, start in frames.truncated))
+        if args.json:
+            print(json.dumps(told.to_dict(most), ensure_ascii=False))
+        else:
+            from gateway.commands.explained import show
+
+            if shown:
+                print()
+            show(told, most)
+        shown += 1
+    if not shown:
+        print("gateway explain: there is no message in this text", file=sys.stderr)
+    return 0 if shown else 1
+
+
+def _load(file: Path | None) -> tuple[Loaded, list[str]]:
+    """Return the configuration, or the library and the built-in grammars where there is none, and what to say."""
+    from gateway.config import Config, library_names, read_rules
+    from gateway.loading import Loaded, load_all
+    from parsers.parse import Parser, builtin_grammars
+    from rules.load import merge
+
+    if file is not None or USUAL.exists():
+        loaded = load_all(configuration(file or USUAL))
+        off = len(loaded.errors)
+        return loaded, [f"{off} faults in the rules: what is wrong is off; see `gateway check`"] if off else []
+    config = Config(USUAL, Path(), Path("state"), (), library_names())
+    rules, _ = merge(read_rules(config))
+    note = f"there is no {USUAL} here and no --config: the rules are those of the library, at their defaults"
+    return Loaded(config, Parser(builtin_grammars()), rules, (), ()), [note]
+
+
+def _only(loaded: Loaded, name: str) -> tuple[Rule, ...]:
+    from rules.schema import did_you_mean
+
+    found = tuple(rule for rule in loaded.rules if rule.name == name)
+    if not found:
+        names = [rule.name for rule in loaded.rules]
+        raise OperatorError(f"--rule: there is no rule {name}{did_you_mean(name, names)}")
+    return found
+
+
+def _origin(args: argparse.Namespace, loaded: Loaded) -> Origin:
+    """Return who is taken for the sender."""
+    from gateway.source_config import TcpSource, TlsSource, UdpSource, UnixSource
+    from gateway.zone import local_zone
+    from rules.schema import did_you_mean
+
+    zone, trust, trusted = args.zone, None, False
+    if args.source is not None:
+        sources = {source.name: source for source in loaded.config.sources}
+        source = sources.get(args.source)
+        if source is None:
+            advice = did_you_mean(args.source, sources) or f"; there are {', '.join(sources) or 'none'}"
+            raise OperatorError(f"--source: there is no source {args.source}{advice}")
+        zone = zone or source.zone
+        known = {TcpSource: Trust.NETWORK, TlsSource: Trust.CERTIFICATE, UdpSource: Trust.DATAGRAM}
+        trust = known.get(type(source), Trust.LOCAL)
+        trusted = (
+            args.address is not None and not isinstance(source, UnixSource) and _within(args.address, source.trusted)
+        )
+    if args.trust is not None:
+        trust = Trust[args.trust.upper()]
+    if trust is None:
+        trust = Trust.LOCAL
+    return Origin(args.source or "explain", trust, args.address, trusted=trusted, zone=zone or local_zone())
+
+
+def _within(address: str, networks: Sequence[Network]) -> bool:
+    from rules.condition import InNetworks
+    from rules.match import value_test
+
+    return value_test(InNetworks("", tuple(networks)))(address)
+
+
+def _frames(args: argparse.Namespace) -> tuple[Frames, list[str]]:
+    """Divide the text as a listener would; return the frames and what to say about them."""
+    from parsers.framing.syslog_stream import framer
+
+    text = sys.stdin.buffer.read() if args.line == "-" else os.fsencode(args.line)
+    framing = args.framing or (Framing.LINES.value if args.line == "-" else NONE)
+    if framing == NONE:
+        return one_frame(text), []
+    dividing = framer(Framing(framing))
+    fed, ended = dividing.feed(text), None
+    if fed.error is None:
+        ended = dividing.end()
+    errors = [frames.error for frames in (fed, ended) if frames is not None and frames.error is not None]
+    return _joined([fed, *([ended] if ended else [])]), errors
+
+
+def _joined(several: Sequence[Frames]) -> Frames:
+    texts = [(frames.data[start:stop], start in frames.truncated) for frames in several for start, stop in frames]
+    data, starts, stops, cut = bytearray(), [], [], set()
+    for text, truncated in texts:
+        if truncated:
+            cut.add(len(data))
+        starts.append(len(data))
+        data += text
+        stops.append(len(data))
+        data += b"\n"
+    return Frames(bytes(data), tuple(starts), tuple(stops), frozenset(cut))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What every stage said about one message.
+
+    Attributes:
+        serving: the grammars that are tried for its program, those for any program left out.
+        near: the form that came nearest, when none of those matched.
+        candidates: the names of the rules for which the sieve lets it through.
+        explanations: one for each rule.
+    """
+
+    message: Message
+    envelope: Envelope
+    event: Event
+    serving: tuple[str, ...]
+    near: Near | None
+    candidates: tuple[str, ...]
+    explanations: tuple[Explanation, ...]
+    least_trust: Trust
+
+    def to_dict(self, most: int | None) -> dict[str, object]:
+        """Return it ready for JSON, with at most so many of the rules that do not want the message."""
+        from rules.explain import nearest
+
+        def rule_of(one: Explanation) -> dict[str, object]:
+            return {
+                "rule": one.rule.name,
+                "place": str(one.rule.place),
+                "wanted": one.wanted,
+                "missing": one.missing,
+                "match": one.match.to_dict(),
+                "unless": one.unless.to_dict() if one.unless else None,
+                "key": list(one.key) if one.key is not None else None,
+                "without": list(one.without),
+                "trusted": one.trusted,
+                "commands": [
+                    {"task": command.task, "argv": list(command.argv), "problem": command.problem}
+                    for command in one.commands
+                ],
+            }
+
+        return {
+            "frame": {"octets": len(self.message.frame), "truncated": self.message.truncated},
+            "envelope": self.envelope.protocol,
+            "grammar": self.event.fields.get("event.module"),
+            "form": self.event.form,
+            "nearest_form": self.near._asdict() if self.near else None,
+            "event": self.event.to_dict(),
+            "candidate_for": list(self.candidates),
+            "rules": [rule_of(one) for one in (*self.wanting(), *nearest(self.explanations, most))],
+        }
+
+    def wanting(self) -> list[Explanation]:
+        """Return the rules that want the message."""
+        return [one for one in self.explanations if one.wanted]
+
+
+class _Explainer:
+    """Asks all stages about messages."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        from gateway.loading import make_stages
+
+        self._loaded = loaded
+        self._stages = make_stages(loaded, cached=(loaded.config.state / "sieve").is_dir())
+
+    def explain(self, message: Message) -> Told:
+        """Return what they say about one."""
+        from parsers.envelopes.envelope import parse_envelope
+        from parsers.message import Batch
+        from parsers.nearest import nearest_form
+        from rules.explain import explain_rule
+
+        parser, rules = self._stages.parser, self._stages.rulebook.rules
+        least_trust = self._loaded.config.defaults.trust
+        envelope = parse_envelope(message.frame, message.received, message.origin.zone)
+        event = parser.parse(message)
+        serving = [one.grammar for one in parser.serving(envelope.appname) if one.grammar.programs]
+        near = nearest_form(serving, envelope.message) if event.form is None else None
+        batch = Batch(one_frame(message.frame), message.origin, message.received)
+        wanted = [index for _, rules_of in self._stages.sieve.candidates(batch) for index in rules_of]
+        return Told(
+            message,
+            envelope,
+            event,
+            tuple(grammar.name for grammar in serving),
+            near,
+            tuple(rules[index].name for index in wanted),
+            tuple(explain_rule(rule, event, least_trust) for rule in rules),
+            least_trust,
+        )

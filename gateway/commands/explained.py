@@ -1,0 +1,183 @@
+"""What `gateway explain` prints for people."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page
+from parsers.event import FieldValue, lookup
+from rules.explain import Answer, Explanation, nearest
+
+if TYPE_CHECKING:
+    from gateway.commands.explain import Told
+
+MAX_SHOWN = 200
+"""Characters of one value that are shown."""
+
+_COUNT = re.compile(rb"[0-9]{1,7} ")
+_UNITS = ((604800, "w"), (86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+
+def show(told: Told, most: int | None) -> None:
+    """Print what the stages said; of the rules that do not want the message at most so many; None: all."""
+    page = Page()
+    _frame(page, told)
+    _envelope(page, told)
+    _grammar(page, told)
+    _fields(page, told)
+    _sieve(page, told)
+    _rules(page, told, most)
+
+
+def _frame(page: Page, told: Told) -> None:
+    message, origin = told.message, told.message.origin
+    cut = ", cut at the limit" if message.truncated else ""
+    page.row("frame", f"{len(message.frame)} octets{cut}")
+    if _COUNT.match(message.frame):
+        page.row("", ("framing auto would read its first number as an octet count, where a stream begins with it", DIM))
+    address = f", from {origin.address}" if origin.address else ""
+    trusted = ", which is in the source's `trusted`" if origin.trusted else ""
+    page.row("sender", f"known by {origin.trust.name.lower()}{address}{trusted}; source {origin.dataset}")
+
+
+def _envelope(page: Page, told: Told) -> None:
+    envelope, fields = told.envelope, told.event.fields
+    what = {"plain": "plain: no header was found, all of it is text"}
+    page.row("envelope", what.get(envelope.protocol, envelope.protocol))
+    facility, severity = fields["log.syslog.facility.name"], fields["log.syslog.severity.name"]
+    given = "" if envelope.priority is not None else " (assumed, for there is no valid PRI)"
+    stamp = envelope.timestamp.isoformat() if envelope.timestamp else "- (the time of receipt is taken)"
+    rows: list[tuple[str, FieldValue]] = [
+        ("priority", f"{fields['log.syslog.priority']} = {facility}.{severity}{given}"),
+        ("time", stamp),
+        ("host", envelope.hostname),
+        ("program", envelope.appname),
+        ("process", envelope.procid),
+        ("msgid", envelope.msgid),
+        ("data", json.dumps(envelope.structured_data) if envelope.structured_data else None),
+        ("message", _shown(envelope.message)),
+    ]
+    for name, value in rows:
+        if value is not None or name in ("host", "program"):
+            page.row("", (f"{name:<9}", DIM), str("-" if value is None else value))
+
+
+def _grammar(page: Page, told: Told) -> None:
+    if told.event.form is not None:
+        page.row("grammar", f"{told.event.fields['event.module']}, form {told.event.form}")
+        return
+    program = told.envelope.appname
+    if not told.serving:
+        whose = f"the program {program}" if program else "a text without a program's name"
+        page.row(
+            "grammar", ("none", DOUBTFUL), f": there is none for {whose}, and none for any program knows this text"
+        )
+        return
+    page.row("grammar", ("none", DOUBTFUL), f": no form of {', '.join(told.serving)} knows this text")
+    if told.near is not None:
+        text = told.envelope.message
+        page.row("", f"nearest is {told.near.form}, which agrees up to the mark:")
+        page.row("", _shown(text[: told.near.agrees]), ("▸", BAD), (_shown(text[told.near.agrees :]), BAD))
+
+
+def _fields(page: Page, told: Told) -> None:
+    fields = {name: value for name, value in told.event.to_dict().items() if name != "event.original"}
+    width = max(map(len, fields), default=0)
+    for number, (name, value) in enumerate(fields.items()):
+        page.row("" if number else "fields", (f"{name:<{width}} ", DIM), _shown(value))
+
+
+def _sieve(page: Page, told: Told) -> None:
+    count = len(told.explanations)
+    if not count:
+        page.row("rules", "there are none")
+    elif told.candidates:
+        page.row("sieve", f"a candidate for {len(told.candidates)} of {count}: {', '.join(told.candidates)}")
+    else:
+        page.row("sieve", f"dropped: it holds nothing that any of the {count} rules looks for")
+
+
+def _rules(page: Page, told: Told, most: int | None) -> None:
+    wanting, near = told.wanting(), nearest(told.explanations, most)
+    if told.explanations:
+        page.row("rules", (f"{len(wanting)} of {len(told.explanations)} match", GOOD if wanting else None))
+    for one in wanting:
+        _wanting(page, told, one)
+    left = len(told.explanations) - len(wanting)
+    if near:
+        page.line()
+        page.row("", (f"not matching{f', the {len(near)} nearest of {left}' if len(near) < left else ''}:", DIM))
+    for one in near:
+        _not_wanting(page, one)
+
+
+def _wanting(page: Page, told: Told, one: Explanation) -> None:
+    rule = one.rule
+    if rule.name not in told.candidates:
+        page.row("", ("a bug of the gateway, please report it: the sieve drops what this rule wants", BAD))
+    page.line((f"  {rule.name}", GOOD), (f"  {rule.place}", DIM))
+    if one.without:
+        names = ", ".join(one.without)
+        page.row("", ("but counts nowhere", DOUBTFUL), f": it counts by {names}, which the event has not")
+        return
+    if rule.when is not None:
+        of = ", ".join(f"{name} = {value}" for name, value in zip(rule.when.by, one.key or (), strict=True))
+        span = duration(rule.when.within)
+        page.row("", f"counts it for {of or 'all together'}: {rule.when.count} within {span} make it true")
+    if not rule.do:
+        page.row("", "then tells the log, for it has no `do`")
+    elif not one.trusted:
+        wants = (rule.trust or told.least_trust).name.lower()
+        known = str(lookup(told.event.fields, "gateway.trust"))
+        page.row("", ("starts nothing", DOUBTFUL), f": the sender is known by {known}, and the rule wants {wants};")
+        page.row("", "list the sender's network under `trusted:` of its source, or lower `trust:` of the rule")
+    for command in one.commands:
+        label = "would run " if not one.trusted else "runs "
+        if command.problem is None:
+            page.row("", label, shlex.join(command.argv))
+        else:
+            page.row("", label, (f"nothing: {command.problem}", BAD))
+
+
+def _not_wanting(page: Page, one: Explanation) -> None:
+    page.line((f"  {one.rule.name}", DOUBTFUL), (f"  {one.rule.place}", DIM))
+    _answer(page, one.match, 0, "match")
+    if one.match.holds and one.unless is not None:
+        page.row("", ("`unless` holds:", BAD))
+        _answer(page, one.unless, 1, "all")
+
+
+def _answer(page: Page, answer: Answer, depth: int, joined: str) -> None:
+    """Print a condition; those that `all` joins at the top stand for themselves."""
+    indent = "  " * depth
+    verdict = ("yes ", GOOD) if answer.holds else ("no  ", BAD)
+    if answer.parts:
+        if not (answer.words == "all" and joined in ("match", "all")):
+            page.row("", indent, verdict, f"{answer.words}:")
+            depth += 1
+        for part in answer.parts:
+            _answer(page, part, depth, answer.words)
+        return
+    found = ""
+    if not answer.holds and answer.words != "{}":
+        found = "   it is absent" if answer.found is None else f"   it is {_shown(answer.found)}"
+    page.row("", indent, verdict, answer.words, (found, DIM))
+
+
+def _shown(value: FieldValue) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text)} characters)"
+
+
+def duration(seconds: float) -> str:
+    """Render seconds as a rule file has them: `10m`, `1h30m`."""
+    whole, words = int(seconds), ""
+    for size, unit in _UNITS:
+        if whole >= size:
+            words += f"{whole // size}{unit}"
+            whole %= size
+    rest = round((seconds - int(seconds)) * 1000)
+    return words + (f"{rest}ms" if rest else "") or "0s"

@@ -1,0 +1,137 @@
+"""`gateway check`: what it finds, where it says that is, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import loading
+from gateway.commands import main
+from parsers.grammars import json_cee, sshd
+
+SOUND = """
+- rule: sound
+  match: {event.action: ssh-login, event.outcome: failure}
+  do: {run: [echo, "${source.ip}"]}
+  test:
+    - {send: "sshd[7]: Failed password for root from 192.0.2.7 port 4000 ssh2", expect: {do: 1}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with a configuration and one rule that is sound; a few grammars are enough."""
+    monkeypatch.setattr(loading, "builtin_grammars", lambda: (sshd.GRAMMAR, json_cee.GRAMMAR))
+    (tmp_path / "gateway.yaml").write_text("rules: [rules.yaml]\nsources: {here: {tcp: 1514}}\n")
+    (tmp_path / "rules.yaml").write_text(SOUND)
+    return tmp_path
+
+
+def found(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit code and the report."""
+    code = main(["check", str(folder), "--json", *words])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_sound_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is found, what there is is counted, and it is told where the gateway listens."""
+    code, report = found(folder, capsys)
+    assert (code, report["findings"]) == (0, [])
+    assert (report["rules"], report["tests"], report["failed"], report["untested"]) == (1, 1, 0, 0)
+    assert report["sources"] == ["here (tcp 127.0.0.1:1514)"]
+    assert report["sieve"]["expressions"] > 0
+    assert main(["check", str(folder / "gateway.yaml")]) == 0
+    printed = capsys.readouterr().out
+    assert "1 rule, 1 test: all passed" in printed
+    assert printed.endswith(f"{folder}/gateway.yaml: fine\n")
+
+
+def test_a_failed_test_is_an_error_with_its_place(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The place is the test's step."""
+    (folder / "rules.yaml").write_text(SOUND.replace("do: 1", "do: 2"))
+    code, report = found(folder, capsys)
+    assert code == 1
+    assert report["failed"] == 1
+    (finding,) = report["findings"]
+    assert (finding["kind"], finding["rule"], finding["line"]) == ("error", "sound", 6)
+    assert "the test failed: expected `do` 2 time(s)" in finding["problem"]
+
+
+def test_errors_of_rules_do_not_hide_the_other_rules(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rule that does not load is an error; the tests of the others run."""
+    (folder / "rules.yaml").write_text(f"{SOUND}- {{rule: b, mtach: {{}}}}\n")
+    assert main(["check", str(folder)]) == 1
+    printed = capsys.readouterr().out
+    assert f'{folder}/rules.yaml:7:13: error: unknown key "mtach"; did you mean "match"?' in printed
+    assert "1 rule, 1 test: all passed" in printed
+
+
+def test_warnings_fail_only_when_strict(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rules that never fire, rules that need every message, programs and users that are not there."""
+    (folder / "rules.yaml").write_text(
+        """
+- {rule: never, match: {event.action: ssh-logn}}
+- {rule: always, match: {source.ip: {exists: false}}}
+- {rule: cannot, match: {event.action: ssh-login}, do: {run: [no-such-program], user: no-such-user, cwd: /no-such}}
+- {rule: path, match: {event.action: ssh-login}, do: {run: [/etc/passwd]}}
+"""
+    )
+    code, report = found(folder, capsys)
+    assert code == 0
+    assert report["untested"] == 4
+    problems = [(finding["kind"], finding["rule"], finding["problem"]) for finding in report["findings"]]
+    for rule, words in (
+        ("never", 'it can never fire: no grammar gives event.action the value ssh-logn; did you mean "ssh-login"?'),
+        ("always", "every message has to be parsed because of this rule"),
+        ("cannot", "cannot/do/1: there is no program no-such-program in PATH"),
+        ("cannot", "cannot/do/1: there is no user no-such-user"),
+        ("cannot", "cannot/do/1: the folder /no-such does not exist"),
+        ("path", "path/do/1: /etc/passwd is no program; chmod +x it"),
+    ):
+        assert any(kind == "warning" and name == rule and words in problem for kind, name, problem in problems), words
+    assert len(problems) == 6
+    assert found(folder, capsys, "--strict")[0] == 1
+
+
+def test_a_configuration_that_does_not_load(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every error is told; missing certificates come with the command that makes them, in the right folder."""
+    (folder / "gateway.yaml").write_text(
+        "sources:\n  s: {tls: 6514, certificate: c.pem, client_ca: ca.pem}\nlimts: {}\n"
+    )
+    assert main(["check", str(folder)]) == 1
+    printed = capsys.readouterr().out
+    assert f"`gateway init {folder}` makes certificates and keys" in printed
+    assert 'gateway.yaml:3:1: error: unknown key "limts"; did you mean "limits"?' in printed
+    assert f"{folder}/gateway.yaml does not load: 3 errors" in printed
+
+
+def test_a_configuration_that_is_not_there(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it probably is, is told."""
+    (folder / "conf").mkdir()
+    (folder / "gateway.yaml").rename(folder / "conf" / "gateway.yaml")
+    monkeypatch.chdir(folder)
+    assert main(["check"]) == 1
+    assert "did you mean conf/gateway.yaml?" in capsys.readouterr().err
+    assert main(["check", "nowhere.yaml"]) == 1
+    assert "nowhere.yaml: this configuration does not exist; `gateway init DIR` makes one" in capsys.readouterr().err
+
+
+def test_no_rules_is_worth_a_word(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing would ever happen."""
+    (folder / "gateway.yaml").write_text("sources: {here: {tcp: 1514}}\n")
+    code, report = found(folder, capsys)
+    assert code == 0
+    assert "nothing will ever happen" in report["findings"][0]["problem"]
+    assert main(["check", str(folder)]) == 0
+
+
+def test_nothing_is_left_behind(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cache that an administrator's check made would not be the gateway's to write."""
+    before = sorted(folder.rglob("*"))
+    found(folder, capsys)
+    assert sorted(folder.rglob("*")) == before

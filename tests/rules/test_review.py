@@ -1,0 +1,157 @@
+"""Rules that can never fire: what is said is certain, and rules that can fire are left alone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parsers.event import FieldValue
+from parsers.grammars import json_cee, sshd, sudo
+from parsers.lowering import CompiledGrammar
+from rules.condition import AllOf, AnyOf, Compare, Condition, Contains, Equals, Exists, Glob, Not, OneOf
+from rules.load import Defaults, load_rules
+from rules.match import compile_condition
+from rules.review import Doubt, Review, exclude, follows, ways_to_fulfil
+
+WITHOUT_JSON = [CompiledGrammar(module.GRAMMAR) for module in (sshd, sudo)]
+GRAMMARS = [*WITHOUT_JSON, CompiledGrammar(json_cee.GRAMMAR)]
+
+
+def doubts(text: str, grammars: list[CompiledGrammar] = GRAMMARS) -> list[Doubt]:
+    """Review the one rule of this text."""
+    loaded = load_rules(f"- {{rule: r, {text}}}", "r.yaml", Defaults())
+    assert not loaded.errors
+    return list(Review(grammars, ["syslog-tcp", "local"]).of(loaded.rules[0]))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "match: {event.action: ssh-logn}",
+            'no grammar gives event.action the value ssh-logn; did you mean "ssh-login"?',
+        ),
+        ("match: {event.action: [ssh-logn, x]}", 'the value ssh-logn or x; did you mean "ssh-login"?'),
+        ("match: {event.action: {glob: 'xsh-*'}}", "no value that event.action can have fulfils event.action: {glob: "),
+        ("match: {all: [{event.outcome: success}, {event.outcome: failure}]}", "exclude each other"),
+        ("match: {source.port: {gt: 5, lt: 3}}", "source.port: {gt: 5} and source.port: {lt: 3} exclude each other"),
+        ("match: {source.port: {gt: 4, lt: 5}}", "exclude each other"),
+        ("match: {source.ip: {in: [10.0.0.0/8], not: {in: [10.0.0.0/8]}}}", "exclude each other"),
+        ("match: {source.ip: {exists: false, in: [10.0.0.0/8]}}", "exclude each other"),
+        ("match: {all: [{source.ip: {in: [10.0.0.0/8]}}, {source.ip: {in: [192.0.2.0/24]}}]}", "exclude each other"),
+        ("match: {not: {}}", "holds for no event"),
+        ("match: {event.action: ssh-login}, unless: {event.action: ssh-login}", "`unless` excludes all"),
+        ("match: {event.action: ssh-login}, unless: {event.action: {glob: 'ssh*'}}", "`unless` excludes all"),
+        ("match: {event.action: ssh-login}, unless: {event.action: {exists: true}}", "`unless` excludes all"),
+        ("match: {event.action: ssh-login}, unless: {}", "`unless` excludes all that `match` wants: {}"),
+        ("match: {event.action: ssh-login, event.module: sudo}", "no message has both event.action: ssh-login and"),
+        ("match: {process.name: ssh, event.action: ssh-login}", "no message has both process.name: ssh and"),
+        ("match: {log.syslog.severity.name: warn}", 'the value warn; did you mean "warning"?'),
+        ("match: {log.syslog.severity.code: {gt: 7}}", "no value that log.syslog.severity.code can have"),
+        ("match: {event.dataset: syslog-tpc}", 'the value syslog-tpc; did you mean "syslog-tcp"?'),
+        ("match: {event.dataset: zzz}", "the value zzz; it can be local, syslog-tcp"),
+        ("match: {gateway.trust: certified}", "gives gateway.trust the value certified; did you mean"),
+        (
+            "match: {event.action: ssh-login}, when: {count: 2, within: 1m, by: [user.effective.name]}",
+            "it counts by user.effective.name, which no message that it matches has",
+        ),
+        (
+            "match: {any: [{event.action: ssh-logn}, {log.syslog.severity.name: warn}]}",
+            "(and so for all 2 ways to fulfil it)",
+        ),
+    ],
+)
+def test_rules_that_never_fire(text: str, problem: str) -> None:
+    """Each is told once, with its reason."""
+    (doubt,) = doubts(text)
+    assert doubt.problem.startswith("it can never fire: ")
+    assert problem in doubt.problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "match: {}",
+        "match: {event.action: ssh-login, event.outcome: failure, process.name: sshd}",
+        "match: {event.action: ssh-login, process.name: /usr/sbin/sshd}",
+        "match: {any: [{event.action: ssh-logn}, {event.action: ssh-login}]}",
+        "match: {not: {event.action: ssh-logn}}",
+        "match: {log.syslog.severity.name: [warn, warning]}",
+        "match: {event.action: ssh-login}, unless: {source.ip: {in: [10.0.0.0/8]}}",
+        "match: {event.action: [ssh-login, ssh-disconnect]}, unless: {event.action: ssh-disconnect}",
+        "match: {event.action: ssh-login}, when: {count: 2, within: 1m, by: [source.ip, host.name, user.name]}",
+        "match: {message: {regex: 'for (?P<user_name>x)'}}, when: {count: 2, within: 1m, by: [user.name]}",
+        "match: {message: {regex: 'for (?P<mood>x)'}, mood: x, event.action: ssh-login}",
+        "match: {myapp.level: 5, event.action: deploy}",
+        "match: {event.module: json, event.action: deploy}",
+        "match: {source.port: {gt: 3, lt: 5}}",
+        "match: {source.port: {ge: 4, le: 4}}",
+        "match: {event.action: ssh-login}, do: {run: [echo, '${user.name} ${@timestamp} ${gateway.count}']}",
+    ],
+)
+def test_rules_that_may_fire(text: str) -> None:
+    """Nothing is said where it is not certain."""
+    assert not doubts(text)
+
+
+def test_commands_that_cannot_be_filled_in() -> None:
+    """The rule fires, and its process can never start."""
+    (doubt,) = doubts("match: {event.action: ssh-login}, do: {run: [echo, '${user.effective.name}']}")
+    assert "r/do/1 wants ${user.effective.name}, which no message that it matches has" in doubt.problem
+
+
+def test_what_only_json_could_do() -> None:
+    """A sender of JSON may name any field: that is said, and where it may well be meant, it is mild."""
+    (misspelt,) = doubts("match: {event.action: ssh-logn}")
+    assert (misspelt.only_any_field, misspelt.mild) == (True, False)
+    assert misspelt.words.endswith("(only a JSON or key=value message could have that)")
+    (meant,) = doubts("match: {event.action: qqq}")
+    assert (meant.only_any_field, meant.mild) == (True, True)
+    (certain,) = doubts("match: {event.action: qqq}", WITHOUT_JSON)
+    assert not certain.only_any_field
+    assert certain.words == certain.problem
+
+
+def test_too_many_ways_are_not_looked_at() -> None:
+    """What would take long counts as a rule that can fire."""
+    either = AnyOf(tuple(Equals("a", number) for number in range(8)))
+    assert ways_to_fulfil(AllOf((either, either, either))) is None
+    assert ways_to_fulfil(AnyOf((AllOf((either, either, either)), either))) is None
+
+
+values = st.sampled_from(["a", "b", "ab", "1", "2"])
+leaves = st.one_of(
+    st.builds(Equals, st.sampled_from("xy"), values),
+    st.builds(OneOf, st.sampled_from("xy"), st.lists(values, max_size=2).map(tuple)),
+    st.builds(Contains, st.sampled_from("xy"), values),
+    st.builds(Glob, st.sampled_from("xy"), st.sampled_from(["a*", "*b", "?"])),
+    st.builds(Exists, st.sampled_from("xy"), st.booleans()),
+    st.builds(
+        Compare, st.sampled_from("xy"), st.sampled_from(["gt", "lt", "ge", "le"]), st.sampled_from([1.0, 1.5, 2.0])
+    ),
+)
+conditions: st.SearchStrategy[Condition] = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda parts: AllOf(tuple(parts))),
+        st.lists(inner, max_size=3).map(lambda parts: AnyOf(tuple(parts))),
+        inner.map(Not),
+    ),
+    max_leaves=6,
+)
+events = st.dictionaries(st.sampled_from("xy"), values, max_size=2)
+
+
+@given(conditions, events, conditions)
+@settings(max_examples=300, deadline=None)
+def test_ways_are_the_condition(condition: Condition, event: dict[str, FieldValue], other: Condition) -> None:
+    """A condition holds just when one of its ways does; what excludes or follows is so for every event."""
+    ways = ways_to_fulfil(condition)
+    assert ways is not None
+    holding = [way for way in ways if all(compile_condition(part)(dict(event)) for part in way)]
+    assert bool(holding) is compile_condition(condition)(dict(event))
+    for way in holding:
+        assert not any(exclude(one, two) for one in way for two in way)
+        if follows(other, way):
+            assert compile_condition(other)(dict(event))
