@@ -1,0 +1,104 @@
+"""Loading: at the start a broken rule is off and the rest runs; on a reload any error refuses the whole."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.config import ConfigErrors
+from gateway.loading import KEPT_SIEVES, load_again, load_all, load_tasks, make_stages
+from rules.load import Defaults, load_rules
+
+GOOD = "- {rule: good, match: {message: {contains: knock}}, do: {run: [/bin/true]}}\n"
+BROKEN = "- {rule: torn, match: {message: {regex: '('}}, do: {run: [/bin/true]}}\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A configuration with a folder of rules, one of which is good."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "good.yaml").write_text(GOOD)
+    path = tmp_path / "gateway.yaml"
+    path.write_text("sources: {tcp: {tcp: 0}}\nrules: [rules/*.yaml]\n")
+    return path
+
+
+def test_the_start_takes_what_loads(config: Path) -> None:
+    """A rule or file that is broken is off and named with its place; the others run, also those of the same file."""
+    (config.parent / "rules" / "mixed.yaml").write_text(GOOD.replace("good", "other") + BROKEN)
+    (config.parent / "rules" / "torn.yaml").write_text("- {rule: [\n")
+    loaded = load_all(config)
+    assert [rule.name for rule in loaded.rules] == ["good", "other"]
+    assert len(loaded.errors) == 2
+    assert "mixed.yaml:2:" in str(loaded.errors[0])
+    assert "torn.yaml:2:" in str(loaded.errors[1])
+
+
+def test_a_reload_takes_all_or_nothing(config: Path) -> None:
+    """One broken rule refuses the reload, and every problem has its line; mended, all of it is taken."""
+    torn = config.parent / "rules" / "torn.yaml"
+    torn.write_text(BROKEN + BROKEN.replace("torn", "more"))
+    with pytest.raises(ConfigErrors) as caught:
+        load_again(config)
+    assert [str(error).split(": ")[0] for error in caught.value.errors] == [f"{torn}:1:42", f"{torn}:2:42"]
+    torn.write_text(BROKEN.replace("'('", "a"))
+    assert len(load_again(config).rules) == 2
+
+
+def test_two_rules_of_one_name(config: Path) -> None:
+    """A name that two files have is an error like any other."""
+    (config.parent / "rules" / "twice.yaml").write_text(GOOD)
+    assert "there already" in str(load_all(config).errors[0])
+    with pytest.raises(ConfigErrors):
+        load_again(config)
+
+
+def test_the_runner_reads_the_same_tasks(config: Path) -> None:
+    """The runner's copy has a task for each step of each rule that loads."""
+    (config.parent / "rules" / "torn.yaml").write_text(BROKEN)
+    steps = {task.name for rule in load_all(config).rules for task in rule.do}
+    assert load_tasks(config).keys() == steps
+
+
+def test_a_grammar_that_cannot_be_loaded(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that is missing, fails, or holds no grammar is an error that names it, at the start as well."""
+    monkeypatch.syspath_prepend(str(config.parent))
+    (config.parent / "own_empty.py").write_text("")
+    (config.parent / "own_wrong.py").write_text("GRAMMAR = 7\n")
+    (config.parent / "own_fails.py").write_text("raise RuntimeError('no')\n")
+    names = ["own_missing", "own_empty", "own_wrong", "own_fails"]
+    config.write_text(config.read_text() + f"grammars: [{', '.join(names)}]\n")
+    with pytest.raises(ConfigErrors) as caught:
+        load_all(config)
+    assert len(caught.value.errors) == len(names)
+    for name in names:
+        assert name in str(caught.value)
+        sys.modules.pop(name, None)
+
+
+def test_the_compiled_sieve_is_kept(config: Path) -> None:
+    """It is compiled once for the same rules; what cannot be read of the cache, or kept in it, costs only time."""
+    loaded = load_all(config)
+    assert make_stages(loaded).sieve.was_compiled
+    assert not make_stages(loaded).sieve.was_compiled
+    (kept,) = (config.parent / "state" / "sieve").iterdir()
+    kept.write_bytes(b"damaged")
+    assert make_stages(loaded).sieve.was_compiled
+    assert not make_stages(loaded).sieve.was_compiled
+    kept.unlink()
+    kept.parent.rmdir()
+    kept.parent.write_text("no folder")
+    assert make_stages(loaded).sieve.was_compiled
+    assert make_stages(loaded, cached=False).sieve.was_compiled
+
+
+def test_the_cache_does_not_grow(config: Path) -> None:
+    """Of the compiled sieves the newest few are kept."""
+    loaded = load_all(config)
+    for number in range(KEPT_SIEVES + 2):
+        rules = load_rules(GOOD.replace("knock", f"knocking{number}"), "good.yaml", Defaults()).rules
+        make_stages(replace(loaded, rules=rules))
+    assert len(list((config.parent / "state" / "sieve").iterdir())) == KEPT_SIEVES
