@@ -137,10 +137,10 @@ def test_reload_under_load(
 
 
 def test_a_broken_rule_file(gateway: GatewayProcess) -> None:
-    """A rule that does not load is named with its file and line; the others of the file go on."""
+    """A rule that does not load is named with its file and line, and all rules stay as they were."""
     good = gateway.rules.read_text()
-    gateway.rules.write_text(good + "- rule: torn\n  match: {message: {regex: '('}}\n")
-    said = gateway.reload("test.yaml:4:")
+    gateway.rules.write_text("- rule: torn\n  match: {message: {regex: '('}}\n")
+    said = gateway.reload("test.yaml:2:")
     assert "the regular expression is wrong" in said
     still_works(gateway)
     gateway.rules.write_text(good)
