@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from typing import NamedTuple
 
 NEWLINE = b"\n"
 
@@ -130,11 +131,11 @@ class Batch:
     received: float
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One frame cut out of its batch."""
+class Message(NamedTuple):
+    """One frame cut out of its batch; `offset` is where it began there, which tells equal messages apart."""
 
     frame: bytes
     origin: Origin
     received: float
     truncated: bool = False
+    offset: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from parsers.event import Event, FieldValue, lookup
 from rules.match import plain
@@ -10,8 +11,7 @@ from rules.rule import Rule
 from rules.window import MAX_KEYS, CountWindow, Key
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """An event, the rule that wants it, and the key the rule counts by.
 
     Attributes:

@@ -142,7 +142,8 @@ def _equals(name: str, wanted: str) -> Test:
 
 def _on_values(name: str, test: Callable[[FieldValue], bool]) -> Test:
     def holds(fields: Fields) -> bool:
-        return one_passes(test, lookup(fields, name))
+        value = fields.get(name)
+        return test(value) if isinstance(value, str) else one_passes(test, lookup(fields, name))
 
     return holds
 
@@ -235,16 +236,17 @@ def _finds(name: str, pattern: re.Pattern[str]) -> Test:
     return holds
 
 
-def wants(match: Condition, unless: Condition | None) -> Callable[[Mapping[str, FieldValue]], Fields | None]:
+def wants(match: Condition, unless: Condition | None) -> Callable[[Fields], Fields | None]:
     """Make the function that returns the fields of an event that a rule wants, None when it does not.
 
     What the rule's regular expressions find is added to a copy: one rule's fields are not another's.
     """
+    finds = bool(found_fields(match))
     wanted = compile_condition(match)
     unwanted = None if unless is None else _looking_only(unless)
 
-    def test(event_fields: Mapping[str, FieldValue]) -> Fields | None:
-        fields = dict(event_fields)
+    def test(event_fields: Fields) -> Fields | None:
+        fields = dict(event_fields) if finds else event_fields
         if not wanted(fields) or (unwanted is not None and unwanted(fields)):
             return None
         return fields

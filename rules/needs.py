@@ -169,7 +169,7 @@ def _of_form(condition: _Single, producer: Producer) -> Need | None:
         if _may_be_number(condition):
             others.extend(form.numbers)
         value = _either((value, *(_of_pattern(other) for other in others)))
-    return _rarest((producer.shape, value))
+    return _rarest((value, producer.shape))  # at a tie: a form's words come more often than one value
 
 
 def _of_pattern(pattern: str) -> Need | None:

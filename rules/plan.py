@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from parsers.event import FieldValue
+from parsers.event import FieldValue, printable
 from parsers.message import Trust
 from rules.correlate import Incident
 from rules.job import Job
@@ -18,7 +18,7 @@ def job_id(*parts: str | bytes | float) -> str:
     """Derive an id from what caused a job: the same cause gives the same id, in every process and every year."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
-        octets = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogateescape")
+        octets = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
         digest.update(len(octets).to_bytes(8, "big"))
         digest.update(octets)
     return digest.hexdigest()
@@ -34,16 +34,24 @@ def plan(incident: Incident) -> tuple[Job, ...]:
     match = incident.match
     message = match.event.message
     fields = match.event.to_dict()
-    fields.update({name: value for name, value in match.fields.items() if name not in fields})
+    # what regular expressions found is text
+    fields.update({name: printable(str(value)) for name, value in match.fields.items() if name not in fields})
     fields["rule.name"] = match.rule.name
     fields["gateway.count"] = incident.count
-    fields["gateway.key"] = list(match.key)
+    fields["gateway.key"] = [printable(value) for value in match.key]
+    cause: tuple[str | bytes | float, ...] = (
+        *match.key,
+        message.origin.dataset,
+        message.received,
+        message.offset,
+        message.frame,
+    )
     return tuple(
         Job(
-            id=job_id(match.rule.name, step, *match.key, message.origin.dataset, message.received, message.frame),
+            id=job_id(match.rule.name, step, *cause),
             rule=match.rule.name,
             task=task.name,
-            key=match.key,
+            key=tuple(map(printable, match.key)),
             event=fields,
         )
         for step, task in enumerate(match.rule.do, 1)

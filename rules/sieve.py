@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 
 import hyperscan
@@ -22,15 +23,30 @@ Wanted = tuple[int, ...]
 
 Candidate = tuple[Message, Wanted]
 
+_K, _I, _S = r"(?:[Kk]|\xe2\x84\xaa)", r"(?:[Ii]|\xc4\xb0|\xc4\xb1)", r"(?:[Ss]|\xc5\xbf)"
+_MISSED: Mapping[str, bytes] = {
+    r"curl[\x00-\xff]*\|\s*python": b"curl http://www.example.org/ 2>&1 | python",
+    rf"(?:[Uu][Ss][Ee][Rr]-|[Dd]{_I}{_S}{_K} [\x00-\xff]{{1,4}}[\x00-\xff])": b"a message of a User-",
+}
+"""What Vectorscan 5.4.12 does not find, on some processors (https://github.com/VectorCamp/vectorscan/issues/382)."""
+
+
+@cache
+def is_sound() -> bool:
+    """Tell whether this Hyperscan finds what it should: versions were released that do not."""
+    expressions = [Necessary(expression, 0) for expression in _MISSED]
+    return all(_hits(_database_of([one]), text) for one, text in zip(expressions, _MISSED.values(), strict=True))
+
 
 class Sieve:
     """Sifts batches for rules; `needs[i]` is what rule i needs, None when it needs to see every message.
 
-    `compiled` is an earlier `dump()` of a sieve with the same `key_of(needs)`.
+    `compiled` is an earlier `dump()` of a sieve with the same `key_of(needs)`. Where Hyperscan is not to be relied on
+    (`is_sound`), every rule sees every message.
     """
 
     def __init__(self, needs: Sequence[Sequence[Necessary] | None], compiled: bytes | None = None) -> None:
-        self.needs = needs
+        self.needs = needs = needs if is_sound() else [None] * len(needs)
         self.always: Wanted = tuple(index for index, need in enumerate(needs) if need is None)
         self._rules_of = _by_expression(needs)
         self._wanted: tuple[Wanted, ...] = tuple(
@@ -65,8 +81,8 @@ class Sieve:
         if self._database is None:
             return
         frames, origin, received, wanted = batch.frames, batch.origin, batch.received, self._wanted
-        end = -1
-        start = 0
+        data, truncated = frames.data, frames.truncated
+        start, end = 0, -1
         rules: Wanted = ()
         for offset, expression in self._scan(frames):
             if start < offset <= end:
@@ -74,11 +90,11 @@ class Sieve:
                     rules = tuple(sorted({*rules, *wanted[expression]}))
                 continue
             if rules:
-                yield Message(frames.data[start:end], origin, received, start in frames.truncated), rules
+                yield Message(data[start:end], origin, received, start in truncated, start), rules
             start, end = frames.at(offset)
             rules = wanted[expression] if start < offset <= end else ()
         if rules:
-            yield Message(frames.data[start:end], origin, received, start in frames.truncated), rules
+            yield Message(data[start:end], origin, received, start in truncated, start), rules
 
     def _every(self, batch: Batch) -> Iterator[Candidate]:
         """Yield all messages, each with the rules that see everything and those that were hit."""
@@ -89,22 +105,27 @@ class Sieve:
                 hit.setdefault(frames.at(offset)[0], set()).update(self._wanted[expression])
         for start, stop in frames:
             rules = tuple(sorted(hit[start])) if start in hit else self.always
-            yield Message(frames.data[start:stop], batch.origin, batch.received, start in frames.truncated), rules
+            cut = start in frames.truncated
+            yield Message(frames.data[start:stop], batch.origin, batch.received, cut, start), rules
 
     def _scan(self, frames: Frames) -> list[tuple[int, int]]:
         """Return (offset behind the hit, expression), in rising order."""
-        hits: list[tuple[int, int]] = []
-        append = hits.append
-
-        def hit(expression: int, _start: int, stop: int, _flags: int, _context: object) -> None:
-            append((stop, expression))
-
         assert self._database is not None  # noqa: S101 -- the callers looked
         # frames that end with a newline hold none
         data = frames.data.replace(NEWLINE, NEWLINE_IN_FRAME) if frames.stops else frames.data
-        self._database.scan(data, match_event_handler=hit)
-        hits.sort()
-        return hits
+        return _hits(self._database, data)
+
+
+def _hits(database: hyperscan.Database, data: bytes) -> list[tuple[int, int]]:
+    hits: list[tuple[int, int]] = []
+    append = hits.append
+
+    def hit(expression: int, _start: int, stop: int, _flags: int, _context: object) -> None:
+        append((stop, expression))
+
+    database.scan(data, match_event_handler=hit)
+    hits.sort()
+    return hits
 
 
 def _by_expression(needs: Iterable[Sequence[Necessary] | None]) -> Mapping[Necessary, list[int]]:
