@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -19,7 +20,12 @@ from rules.job import Task
 from rules.load import merge
 from rules.rule import Rule
 from rules.rulebook import RuleBook
-from rules.sieve import Sieve
+from rules.sieve import Sieve, is_sound
+
+UNSOUND = (
+    "the installed package hyperscan {} misses matches, so that every message is parsed, which is slow; install a "
+    "version that the gateway's requirements allow"
+)
 
 KEPT_SIEVES = 4
 """Compiled databases that stay in the cache: one or two configurations and the way back."""
@@ -54,6 +60,8 @@ def load_all(path: Path) -> Loaded:
         raise ConfigErrors([OperatorError(f"grammars: {error}", Place(str(path)))]) from None
     errors = (*(error for file in files for error in file.errors), *twice)
     warnings = (*config.warnings, *(warning for file in files for warning in file.warnings))
+    if not is_sound():
+        warnings += (OperatorError(UNSOUND.format(version("hyperscan"))),)
     return Loaded(config, parser, rules, errors, warnings)
 
 

@@ -102,3 +102,10 @@ def test_the_cache_does_not_grow(config: Path) -> None:
         rules = load_rules(GOOD.replace("knock", f"knocking{number}"), "good.yaml", Defaults()).rules
         make_stages(replace(loaded, rules=rules))
     assert len(list((config.parent / "state" / "sieve").iterdir())) == KEPT_SIEVES
+
+
+def test_a_sieve_that_misses_matches_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Hyperscan that is not to be relied on costs speed only, and whoever installed it is told."""
+    (tmp_path / "gateway.yaml").write_text("state: state\nsources: {t: {tcp: 0}}\n")
+    monkeypatch.setattr("gateway.loading.is_sound", lambda: False)
+    assert any("misses matches" in str(warning) for warning in load_all(tmp_path / "gateway.yaml").warnings)
