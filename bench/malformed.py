@@ -164,7 +164,7 @@ def measure(folder: Path, frames: int, seed: int) -> int:
     print(f"{sent:,} frames on {connections:,} connections, {octets / 1e6:.0f} MB, {seconds:.1f} s")
     print(f"resident memory: {before:.1f} MiB before, {after:.1f} MiB after")
     print(f"log: {text.count(chr(10)):,} lines, {tracebacks} tracebacks or bugs, {raw} unprintable characters")
-    for total in re.findall(r"\S+: \d+ messages in \d+ octets since the start", text):
+    for total in re.findall(r"\S+: \d+ messages? in \d+ octets? since the start", text):
         print(f"  {total}")
     return int(bool(tracebacks or raw or not alive or after - before > GROWTH))
 

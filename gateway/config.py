@@ -16,7 +16,7 @@ from parsers.message import Trust
 from rules.load import BUILTIN, TRUST, Defaults, LoadedFile, load_rules
 from rules.load_task import as_task_defaults
 from rules.schema import Fields, Problems, Reader, as_list, did_you_mean, mapping_of, sequence_of
-from rules.strict_yaml import Node, parse, shown
+from rules.strict_yaml import MappingNode, Node, SequenceNode, parse, shown
 from rules.values import as_choice, as_duration, as_int, as_size, as_text
 
 MAX_FILE = 16 * 1024**2
@@ -97,12 +97,20 @@ def load(path: Path) -> Config:
         root = parse(read_text(path, place), str(path))
         if root is None:
             raise OperatorError("this configuration is empty; `gateway init DIR` makes one that works", place)
+        if _is_rule_file(root):
+            raise OperatorError("this is a rule file; check the gateway.yaml that names it", place)
     except OperatorError as error:
         raise ConfigErrors([error]) from None
     config = problems.attempt(root, _as_config(path))
     if config is None or problems.count:
         raise ConfigErrors(problems.errors)
     return config
+
+
+def _is_rule_file(root: Node) -> bool:
+    return isinstance(root, SequenceNode) and any(
+        isinstance(item, MappingNode) and any(entry.key == "rule" for entry in item.entries) for item in root.items
+    )
 
 
 def read_rules(config: Config) -> tuple[LoadedFile, ...]:
@@ -211,6 +219,8 @@ def _as_rule_files(folder: Path) -> Reader[tuple[Path, ...]]:
             path, kind = folder / pattern, file_kind(folder / pattern)
             if kind is FileKind.MISSING and glob.has_magic(pattern):
                 matches = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 -- Path refuses absolute ones
+                if not matches:
+                    problems.warn(f'"rules": no file matches {path}', item.place)
                 found.update(dict.fromkeys(folder / match for match in sorted(matches)))
             elif kind is FileKind.REGULAR:
                 found[path] = None

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -21,31 +20,20 @@ from twisted.internet.interfaces import (
 )
 
 from gateway.config import Limits
-from gateway.notices import (
-    CannotListen,
-    CertificateExpires,
-    CertificateKept,
-    CertificateReloaded,
-    Listening,
-    Notify,
-    StoppedListening,
-)
+from gateway.notices import CannotListen, Listening, Notify, StoppedListening, host_port
 from gateway.pipeline import Pipeline
 from gateway.source_config import Source, TcpSource, TlsSource, UdpSource, UnixSource
 from gateway.sources.admission import Admission, AdmittingFactory
 from gateway.sources.datagrams import MAX_DATAGRAM, SyslogDatagrams
 from gateway.sources.stream import StreamContext, SyslogStreamFactory
 from gateway.tls import HalfHandshakes, TLSConnection, TLSFactory
-from gateway.tls_context import ReloadingContext
-from gateway.trust import Networks, PolicyKind, certificate_names, judge
+from gateway.tls_settings import TLSSettings
+from gateway.trust import Networks, certificate_names
 from parsers.errors import OperatorError
-from parsers.message import Origin, Peer, Trust
+from parsers.message import Origin, Trust
 
 BACKLOG = 1024
 """Connections that the kernel holds for us while we are busy; it caps this at net.core.somaxconn."""
-
-EXPIRY_WARNING = 30 * 86_400.0
-"""Seconds before a server certificate's end from which on it is said, at start and at every reload."""
 
 
 class Reactor(IReactorTCP, IReactorUDP, IReactorUNIXDatagram, IReactorTime):
@@ -68,10 +56,17 @@ class Listeners:
 
     Args:
         now: the wall clock, in seconds since 1970.
+        host: this machine's name, for messages of the local socket that name none.
     """
 
     def __init__(
-        self, reactor: Reactor, pipeline: Pipeline, limits: Limits, notify: Notify, now: Callable[[], float]
+        self,
+        reactor: Reactor,
+        pipeline: Pipeline,
+        limits: Limits,
+        notify: Notify,
+        now: Callable[[], float],
+        host: str | None = None,
     ) -> None:
         self._reactor = reactor
         self._pipeline = pipeline
@@ -80,7 +75,9 @@ class Listeners:
         self._limits = limits
         self._admission = Admission(limits.connections, limits.connections_per_address)
         self._half = HalfHandshakes(limits.handshakes)
+        self._host = host
         self._open: dict[tuple[str, str], _Open] = {}
+        self._missing: dict[tuple[str, str], tuple[Source, str]] = {}
 
     def follow(self, sources: Iterable[Source], limits: Limits) -> Deferred[None]:
         """Open what is new, close what is gone, give the others their new settings; connections stay open.
@@ -89,6 +86,7 @@ class Listeners:
         """
         self._limits = limits
         self._admission.limit, self._admission.limit_per_address = limits.connections, limits.connections_per_address
+        self._missing.clear()
         wanted = {_key(source): source for source in sources}
         # What is new may need a port that is only now given up: from 127.0.0.1:1514 to 0.0.0.0:1514, say.
         closed = gatherResults([self._close(self._open.pop(key)) for key in self._open.keys() - wanted.keys()])
@@ -104,12 +102,20 @@ class Listeners:
                 known.source = source
 
     def poll(self) -> None:
-        """Look after what changes by itself: certificate files, and datagrams that the kernel dropped."""
+        """Look after what changes by itself: certificate files, dropped datagrams, ports that may be free by now."""
         for listener in self._open.values():
             listener.poll()
+        for key, (source, _) in tuple(self._missing.items()):
+            self._listen(key, source)
+
+    @property
+    def missing(self) -> list[str]:
+        """Names of the sources that could not be opened; every poll tries again."""
+        return sorted(source.name for source, _ in self._missing.values())
 
     def stop(self) -> Deferred[None]:
         """Give up all ports, then close all connections; fires when all that came has been handed on."""
+        self._missing.clear()
         stopped = gatherResults([self._close(self._open.pop(key)) for key in list(self._open)])
         return stopped.addCallback(lambda _: self._admission.close())
 
@@ -138,12 +144,19 @@ class Listeners:
                 case UdpSource() | UnixSource():
                     listener = self._listen_datagrams(source)
         except OperatorError as error:
-            self._notify(CannotListen(source.name, key[1], str(error)))
+            self._tell_missing(key, source, str(error))
         except (CannotListenError, OSError) as error:
-            self._notify(CannotListen(source.name, key[1], _why(error, source)))
+            self._tell_missing(key, source, _why(error, source))
         else:
+            self._missing.pop(key, None)
             self._open[key] = listener
             self._notify(Listening(source.name, listener.address))
+
+    def _tell_missing(self, key: tuple[str, str], source: Source, problem: str) -> None:
+        """Say why a source is missing, unless that was said already."""
+        if self._missing.get(key) != (source, problem):
+            self._missing[key] = source, problem
+            self._notify(CannotListen(source.name, key[1], problem))
 
     # -- streams --
 
@@ -168,12 +181,12 @@ class Listeners:
         return _Open(source, port, _bound(port), follow, _nothing)
 
     def _listen_tls(self, source: TlsSource) -> _Open:
-        keeper = _Certificate(source, self._notify, self._now)
+        settings = TLSSettings(source, self._notify, self._now)
         inner = SyslogStreamFactory(source.stream, _tls_origin(source), self._context())
         factory = TLSFactory(
             inner,
-            lambda: keeper.context.current,
-            keeper.judge,
+            lambda: settings.context.current,
+            settings.judge,
             source=source.name,
             clock=self._reactor,
             half=self._half,
@@ -188,9 +201,15 @@ class Listeners:
             outer.source = factory.source = changed.name
             inner.stream, inner.origin_of, inner.context = changed.stream, _tls_origin(changed), self._context()
             factory.timeout = self._limits.handshake_timeout
-            keeper.follow(changed)
+            if settings.follow(changed):
+                factory.judge_again(settings.judge_again)
 
-        return _Open(source, port, _bound(port), follow, keeper.poll)
+        def poll() -> None:
+            if settings.poll():
+                factory.judge_again(settings.judge_again)
+
+        settings.tell_expiry()
+        return _Open(source, port, _bound(port), follow, poll)
 
     def _listen_stream(self, source: TcpSource | TlsSource, factory: AdmittingFactory) -> IListeningPort:
         return self._reactor.listenTCP(source.address.port, factory, BACKLOG, source.address.host)  # type: ignore[arg-type]  # a wrapping factory is one
@@ -200,7 +219,7 @@ class Listeners:
     def _listen_datagrams(self, source: UdpSource | UnixSource) -> _Open:
         protocol = SyslogDatagrams(
             source.name,
-            _datagram_origin(source),
+            self._datagram_origin(source),
             self._pipeline.accept,
             self._notify,
             clock=self._reactor,
@@ -220,7 +239,7 @@ class Listeners:
             assert isinstance(changed, UdpSource | UnixSource)  # noqa: S101 -- the key says so
             former = listener.source
             assert isinstance(former, UdpSource | UnixSource)  # noqa: S101 -- the key says so
-            protocol.source, protocol.origin_of = changed.name, _datagram_origin(changed)
+            protocol.source, protocol.origin_of = changed.name, self._datagram_origin(changed)
             if changed.receive_buffer != former.receive_buffer:
                 protocol.ask_for_buffer(changed.receive_buffer)
             if isinstance(changed, UnixSource) and isinstance(former, UnixSource) and changed.mode != former.mode:
@@ -230,66 +249,11 @@ class Listeners:
         listener = _Open(source, port, address, follow, protocol.tell_drops)
         return listener
 
-
-class _Certificate:
-    """The certificate and the peer policy of one TLS listener, as they are now."""
-
-    def __init__(self, source: TlsSource, notify: Notify, now: Callable[[], float]) -> None:
-        self._source = source
-        self._notify = notify
-        self._now = now
-        self.context = self._load(source)
-        self._tell_expiry()
-
-    def judge(self, der: bytes | None) -> Peer:
-        """Say who the peer is, or refuse it."""
-        return judge(der, self._source.peers, self._now())
-
-    def follow(self, source: TlsSource) -> None:
-        """Take other settings; a certificate that does not load leaves the one in use."""
-        former, self._source = self._source, source
-        same_files = (former.certificates, former.client_ca, former.peers) == (
-            source.certificates,
-            source.client_ca,
-            source.peers,
-        )
-        if same_files:
-            self._reload()
-            return
-        try:
-            self.context = self._load(source)
-        except OperatorError as error:
-            self._source = former
-            self._notify(CertificateKept(source.name, str(error)))
-        else:
-            self._tell_new()
-
-    def poll(self) -> None:
-        """Load the files anew when one has changed."""
-        if self.context.changed():
-            self._reload()
-
-    def _load(self, source: TlsSource) -> ReloadingContext:
-        pinned = source.peers.pins_certificate if source.peers.kind is PolicyKind.FINGERPRINT else None
-        return ReloadingContext(source.certificates, source.client_ca, now=self._now, pinned=pinned)
-
-    def _reload(self) -> None:
-        changed = self.context.changed()
-        try:
-            self.context.reload()
-        except OperatorError as error:
-            self._notify(CertificateKept(self._source.name, str(error)))
-        else:
-            if changed:
-                self._tell_new()
-
-    def _tell_new(self) -> None:
-        self._notify(CertificateReloaded(self._source.name, _date(self.context.expires)))
-        self._tell_expiry()
-
-    def _tell_expiry(self) -> None:
-        if self.context.expires - self._now() < EXPIRY_WARNING:
-            self._notify(CertificateExpires(self._source.name, _date(self.context.expires)))
+    def _datagram_origin(self, source: UdpSource | UnixSource) -> Callable[[object], Origin]:
+        if isinstance(source, UdpSource):
+            return _udp_origin(source)
+        local = Origin(source.name, Trust.LOCAL, None, None, zone=source.zone, host=self._host)
+        return lambda _: local
 
 
 def _key(source: Source) -> tuple[str, str]:
@@ -336,10 +300,7 @@ def _tls_origin(source: TlsSource) -> Callable[[ITransport], Origin]:
     return origin_of
 
 
-def _datagram_origin(source: UdpSource | UnixSource) -> Callable[[object], Origin]:
-    if isinstance(source, UnixSource):
-        local = Origin(source.name, Trust.LOCAL, None, None, zone=source.zone)
-        return lambda _: local
+def _udp_origin(source: UdpSource) -> Callable[[object], Origin]:
     networks = Networks(map(str, source.trusted))
 
     def origin_of(address: object) -> Origin:
@@ -364,7 +325,7 @@ def _clear_way(source: UnixSource) -> None:
 
 def _bound(port: IListeningPort) -> str:
     host = port.getHost()
-    return f"[{host.host}]:{host.port}" if ":" in host.host else f"{host.host}:{host.port}"  # type: ignore[attr-defined]
+    return host_port(host.host, host.port)  # type: ignore[attr-defined]
 
 
 def _why(error: Exception, source: Source) -> str:
@@ -377,10 +338,6 @@ def _why(error: Exception, source: Source) -> str:
     if errno == numbers.EADDRNOTAVAIL:
         return "this machine has no such address; `ip address` lists those it has"
     return str(getattr(reason, "strerror", None) or reason)
-
-
-def _date(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
 def _nothing() -> None:

@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import string
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
+
+
+def counted(number: int, noun: str) -> str:
+    """Say how many there are: `1 rule`, `50 rules`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def host_port(host: object, port: object) -> str:
+    """Write an address as a configuration would: `192.0.2.1:514`, `[2001:db8::1]:514`."""
+    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+
+
+class _Words(string.Formatter):
+    """Fills words in; a noun as the format of a number, as in `{rules:rule}`, counts."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        if isinstance(value, int) and len(format_spec) > 1 and format_spec.replace(" ", "").isalpha():
+            return counted(value, format_spec)
+        return format(value, format_spec)
+
+
+_WORDS = _Words()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +40,9 @@ class Notice:
 
     def __str__(self) -> str:
         """Render as one line; the log's formatter escapes what a peer may have put into it."""
-        return self.words.format(**{item.name: getattr(self, item.name) for item in dataclasses.fields(self)})
+        return _WORDS.vformat(
+            self.words, (), {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        )
 
 
 Notify = Callable[[Notice], None]
@@ -73,7 +98,7 @@ class StreamTruncated(PeerTrouble):
 class RunnerStarted(Notice):
     """The process that starts children is there and has its tasks."""
 
-    words = "the runner is process {pid} and has {tasks} tasks"
+    words = "the runner is process {pid} and has {tasks:task}"
     pid: int
     tasks: int
 
@@ -119,7 +144,7 @@ class RunnerGarbled(Notice):
 class RunnerReloaded(Notice):
     """The runner has loaded its tasks again."""
 
-    words = "the runner has {tasks} tasks"
+    words = "the runner has {tasks:task}"
     tasks: int
 
 
@@ -188,7 +213,7 @@ class DatagramsDropped(Notice):
     """The kernel dropped datagrams because we did not read them in time."""
 
     level = "warn"
-    words = "{source}: the kernel dropped {count} datagrams because its receive buffer was full"
+    words = "{source}: the kernel dropped {count:datagram} because its receive buffer was full"
     source: str
     count: int
 
@@ -209,14 +234,14 @@ class ReceiveBufferGranted(Notice):
 
 @dataclass(frozen=True, slots=True)
 class RuleFired(Notice):
-    """A rule's condition came true."""
+    """A rule's condition came true; `about` is empty or ` for` what it counts by."""
 
-    words = "rule {rule}: {count} event(s) for {key} from {source} ({address})"
+    words = "rule {rule}: {count:event}{about} from {source} ({sender})"
     rule: str
     count: int
-    key: str
+    about: str
     source: str
-    address: str
+    sender: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +250,11 @@ class JobsHeld(Notice):
 
     level = "warn"
     words = (
-        "rule {rule}: nothing was started for {key}: the sender {address} is known by {trust} only, and the rule "
+        "rule {rule}: nothing was started{about}: the sender {address} is known by {trust} only, and the rule "
         "wants more; list its network under `trusted:` of the source {source}, or lower the rule's `trust:`"
     )
     rule: str
-    key: str
+    about: str
     address: str
     trust: str
     source: str
@@ -239,11 +264,12 @@ class JobsHeld(Notice):
 class JobSucceeded(Notice):
     """A process ended with exit code 0."""
 
-    words = "rule {rule}: {task} succeeded in {seconds:.3f} s (job {job})"
+    words = "rule {rule}: {task} succeeded (job {job}, {seconds:.3f} s){output}"
     rule: str
     task: str
     job: str
     seconds: float
+    output: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +318,7 @@ class RuleOff(Notice):
 class Reloaded(Notice):
     """The configuration was read anew."""
 
-    words = "reloaded {config}: {rules} rules, {sources} sources"
+    words = "reloaded {config}: {rules:rule}, {sources:source}"
     config: str
     rules: int
     sources: int
@@ -340,7 +366,7 @@ class CertificateExpires(Notice):
 class Ready(Notice):
     """Everything that could be started is."""
 
-    words = "ready: {rules} rules, {sources} sources"
+    words = "ready: {rules:rule}, {sources:source}"
     rules: int
     sources: int
 
@@ -349,7 +375,7 @@ class Ready(Notice):
 class SourceTotals(Notice):
     """What a source took in since the start; said at the end and on request."""
 
-    words = "{source}: {frames} messages in {octets} octets since the start"
+    words = "{source}: {frames:message} in {octets:octet} since the start"
     source: str
     frames: int
     octets: int
@@ -360,7 +386,7 @@ class DatagramsShed(Notice):
     """We dropped datagrams ourselves, for too much was waiting already."""
 
     level = "warn"
-    words = "{source}: {count} datagrams were dropped because too much waits for its processes (limits: pending)"
+    words = "{source}: {count:datagram} dropped because too much waits for its processes (limits: pending)"
     source: str
     count: int
 
@@ -377,8 +403,39 @@ class Stopping(Notice):
 class Suppressed(Notice):
     """So many notices of one kind, about one source or rule, were counted and not shown."""
 
-    words = "{count} more notices of the kind {kind}{about} within {seconds:g} s"
+    words = "{count:more notice} of the kind {kind}{about} within {seconds:g} s"
     kind: str
     about: str
     count: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyInPart(Notice):
+    """Everything that could be started is, and some sources could not be opened."""
+
+    level = "warn"
+    words = "ready: {rules:rule}, {sources:source}; NOT listening: {missing}"
+    rules: int
+    sources: int
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadedInPart(Notice):
+    """The configuration was read anew, and some sources could not be opened."""
+
+    level = "warn"
+    words = "reloaded {config}: {rules:rule}, {sources:source}; NOT listening: {missing}"
+    config: str
+    rules: int
+    sources: int
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerPolicyChanged(Notice):
+    """Whom a TLS listener lets in has changed; connections that it no longer permits are closed."""
+
+    words = "{source}: new peer policy in use"
+    source: str

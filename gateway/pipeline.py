@@ -104,8 +104,11 @@ class Pipeline:
 
     def _tell(self, decision: Decision, message: Message) -> None:
         match, origin = decision.incident.match, message.origin
-        key, address = ", ".join(match.key) or "all", origin.address or "-"
-        self._notify(RuleFired(match.rule.name, decision.incident.count, key, origin.dataset, address))
+        when, address = match.rule.when, origin.address or origin.host or "-"
+        about = "" if when is None else f" for {', '.join(match.key)}" if when.by else " for all"
+        identity = origin.peer.identity if origin.peer else None
+        sender = f"{identity}, {address}" if identity and identity != address else address
+        self._notify(RuleFired(match.rule.name, decision.incident.count, about, origin.dataset, sender))
         if decision.held:
             trust = str(match.fields["gateway.trust"])
-            self._notify(JobsHeld(match.rule.name, key, address, trust, origin.dataset))
+            self._notify(JobsHeld(match.rule.name, about, address, trust, origin.dataset))

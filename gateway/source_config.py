@@ -190,11 +190,12 @@ def _tcp(common: _Common, fields: Fields, problems: Problems) -> Source | None:
 
 def _tls(common: _Common, fields: Fields, problems: Problems) -> Source | None:
     address = fields.take("tls", as_listen_address, None)
-    files = as_one_or_more(_as_file(common.folder))
+    files, before = as_one_or_more(_as_file(common.folder)), problems.count
     certificates = fields.require("certificate", files, "`gateway init DIR` makes one") or ()
     keys = fields.take("key", files, certificates)
-    if certificates and len(keys) != len(certificates):
-        problems.error(f"{len(certificates)} certificates, but {len(keys)} keys; list them in pairs", common.place)
+    if problems.count == before and certificates and len(keys) != len(certificates):
+        counts = f"{_many(len(certificates), 'certificate')}, but {_many(len(keys), 'key')}"
+        problems.error(f"{counts}; list them in pairs", common.place)
     given, peers_at = {key for key in ("client_ca", "peers") if key in fields}, fields.place_of("peers")
     client_ca = fields.take("client_ca", _as_file(common.folder), None)
     everyone = PeerPolicy.any_certificate() if "peers" not in given else None
@@ -213,6 +214,10 @@ def _tls(common: _Common, fields: Fields, problems: Problems) -> Source | None:
     return TlsSource(
         common.name, common.place, address, common.zone, pairs, client_ca, peers, hostname, trusted, stream
     )
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _udp(common: _Common, fields: Fields, problems: Problems) -> Source | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,13 +26,22 @@ from gateway.jobs.worker import Worker
 from gateway.listeners import Listeners
 from gateway.loading import Loaded, load_again, load_all, make_stages
 from gateway.log import LogFile, Teller, log_file
-from gateway.notices import ConfigurationWarning, Ready, Reloaded, ReloadRefused, RuleOff, Stopping
+from gateway.notices import (
+    ConfigurationWarning,
+    Ready,
+    ReadyInPart,
+    Reloaded,
+    ReloadedInPart,
+    ReloadRefused,
+    RuleOff,
+    Stopping,
+)
 from gateway.pipeline import Pipeline, Stages
 from gateway.runner.client import Runner
 from parsers.errors import OperatorError
 
 POLL = 10.0
-"""Seconds between two looks at certificate files and at the kernel's count of dropped datagrams."""
+"""Seconds between two looks at certificate files, dropped datagrams and ports that could not be had."""
 
 DRAIN = 10.0
 """Seconds that running processes get to end when the gateway stops."""
@@ -120,7 +130,8 @@ class Gateway(MultiService):
     SIGHUP reads configuration, rules and certificates anew. Either all of it loads and takes the place of the old, or
     everything stays as it was and each error is said. Windows go on counting. A source that stays keeps its port, one
     that is new opens, one that is gone gives its port up; connections stay open in each case, those of a source that
-    is gone until their peers close them, and changed settings are for connections to come.
+    is gone until their peers close them, and changed settings are for connections to come. Only a
+    TLS peer that a new policy no longer permits is cut off.
     """
 
     def __init__(self, reactor: Any, loaded: Loaded, log: LogFile) -> None:
@@ -134,7 +145,9 @@ class Gateway(MultiService):
         self._runner.setServiceParent(self)  # type: ignore[no-untyped-call]
         self._worker = Worker(self._runner, self._notify)
         self._pipeline = Pipeline(make_stages(loaded), self._worker, self._notify)
-        self._listeners = Listeners(reactor, self._pipeline, config.limits, self._notify, clock.now)
+        self._listeners = Listeners(
+            reactor, self._pipeline, config.limits, self._notify, clock.now, socket.gethostname()
+        )
         self._poll = LoopingCall(self._listeners.poll)
         self._poll.clock = reactor
         self._reloading = False
@@ -164,7 +177,8 @@ class Gateway(MultiService):
         self._runner.ready.addCallback(self._tell_ready)
 
     def _tell_ready(self, _: None) -> None:
-        self._notify(Ready(len(self._loaded.rules), len(self._listeners)))
+        rules, sources, missing = len(self._loaded.rules), len(self._listeners), ", ".join(self._listeners.missing)
+        self._notify(ReadyInPart(rules, sources, missing) if missing else Ready(rules, sources))
 
     @inlineCallbacks
     def stopService(self):  # type: ignore[no-untyped-def]
@@ -207,7 +221,9 @@ class Gateway(MultiService):
             self._notify(ConfigurationWarning('"runner": limit changes at the next start only'))
         self._pipeline.replace(stages)
         yield self._listeners.follow(loaded.config.sources, loaded.config.limits)
-        self._notify(Reloaded(str(loaded.config.path), len(loaded.rules), len(self._listeners)))
+        path, rules, sources = str(loaded.config.path), len(loaded.rules), len(self._listeners)
+        missing = ", ".join(self._listeners.missing)
+        self._notify(ReloadedInPart(path, rules, sources, missing) if missing else Reloaded(path, rules, sources))
 
     def _refuse(self, failure: Failure) -> None:
         error = failure.value

@@ -30,7 +30,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from gateway.notices import HandshakeFailed, Notify, PeerRefused, PeerTrouble, StreamBroken, StreamTruncated
+from gateway.notices import HandshakeFailed, Notify, PeerRefused, PeerTrouble, StreamBroken, StreamTruncated, host_port
 from gateway.tls_context import HANDSHAKE_RECORD, ReloadingContext, server_context
 from gateway.tls_words import handshake_words, not_tls, reason_words
 from parsers.errors import RemoteError
@@ -142,6 +142,7 @@ class TLSConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Hand on what is left, then the end, and whether it was a whole one."""
         self._end_handshake()
+        self._factory.open.discard(self)
         if self._state is _State.HANDSHAKE and self._handshake_octets:
             self._tell(HandshakeFailed, "the peer left in the middle of the handshake")
         self._paused = False
@@ -189,6 +190,7 @@ class TLSConnection(Protocol):
         self._end_handshake()
         tls.context = AFTER_HANDSHAKE
         self._state, self._writable = _State.OPEN, True
+        self._factory.open.add(self)
         inner = self._factory.inner.buildProtocol(self.getPeer())
         if inner is None:
             self.loseConnection()
@@ -196,6 +198,26 @@ class TLSConnection(Protocol):
         self._inner = inner
         inner.makeConnection(self)
         self._deliver()
+
+    def judge_again(self, judge: Judge) -> None:
+        """Close an open connection whose peer is no longer permitted."""
+        try:
+            judge(self.certificate)
+        except RemoteError as error:
+            if self._state is _State.OPEN:
+                self._tell(PeerRefused, f"no longer permitted: {error}")
+                self.hang_up()
+
+    def hang_up(self) -> None:
+        """Hand on what was taken off the socket, then close: it is we who end the stream, so that nobody is blamed."""
+        self._end_handshake()
+        self._paused = False
+        self._deliver()
+        self._ended = self._ended or TruncatedStream("we closed the connection")
+        if self._state is _State.HANDSHAKE:
+            self._state = _State.CLOSED
+            self._lower().loseConnection()
+        self.loseConnection()
 
     def _end_handshake(self) -> None:
         if self._deadline is not None and self._deadline.active():
@@ -280,7 +302,7 @@ class TLSConnection(Protocol):
     def _tell(self, notice: type[PeerTrouble], problem: str) -> None:
         address = self.getPeer()
         host, port = getattr(address, "host", None), getattr(address, "port", None)
-        self._factory.notify(notice(self._factory.source, f"{host} port {port}" if host else str(address), problem))
+        self._factory.notify(notice(self._factory.source, host_port(host, port) if host else str(address), problem))
 
     def _lower(self) -> ITCPTransport:
         return cast(ITCPTransport, self.transport)
@@ -368,6 +390,9 @@ class TLSFactory(Factory):
         source: the listener's name, for notices.
         half: counts the handshakes under way.
         timeout: seconds a handshake may take.
+
+    Attributes:
+        open: the connections whose peers were let in.
     """
 
     noisy = False
@@ -392,10 +417,16 @@ class TLSFactory(Factory):
         self.half = half
         self.notify = notify
         self.timeout = timeout
+        self.open: set[TLSConnection] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> TLSConnection:  # noqa: ARG002 -- the inner factory is asked later
         """Make the TLS side of a connection; the inner protocol is made when the peer is judged."""
         return TLSConnection(self)
+
+    def judge_again(self, judge: Judge) -> None:
+        """Close the open connections whose peers `judge` refuses."""
+        for connection in tuple(self.open):
+            connection.judge_again(judge)
 
     def doStart(self) -> None:
         """Start the inner factory too."""

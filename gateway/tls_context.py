@@ -196,6 +196,8 @@ class ReloadingContext:
 
     Attributes:
         current: the context in use.
+        shown: the server's certificates, DER.
+        authorities: the certificates of the client CA file, DER.
         expires: when the first of the server's certificates expires, in seconds since 1970.
 
     Raises:
@@ -227,10 +229,9 @@ class ReloadingContext:
         self._seen = self._stamps()
         fresh = server_context(self._certificates, self._client_ca, now=self._now(), pinned=self._pinned)
         self.current = fresh
-        self.expires = min(
-            x509.load_der_x509_certificate(read_certificates(file)[0]).not_valid_after_utc.timestamp()
-            for file, _ in self._certificates
-        )
+        self.shown = tuple(read_certificates(file)[0] for file, _ in self._certificates)
+        self.authorities = frozenset(read_certificates(self._client_ca) if self._client_ca else ())
+        self.expires = min(x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp() for der in self.shown)
 
     def changed(self) -> bool:
         """Tell whether a file is another one than at the last load, be that a failed one."""

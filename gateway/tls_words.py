@@ -7,6 +7,8 @@ import ssl
 SHOWN_OCTETS = 16
 """Octets of a peer's first words that go into the log."""
 
+ISSUE_ONE = "issue it with `gateway cert client NAME`, or add its CA to the source's client_ca"
+
 HTTP_VERBS = (b"GET ", b"POST ", b"HEAD ", b"PUT ", b"OPTIONS ", b"CONNECT ", b"DELETE ", b"PRI ")
 
 FAILURES = {
@@ -24,14 +26,14 @@ FAILURES = {
 """OpenSSL's reasons in an administrator's words."""
 
 VERIFY_WORDS = {
-    7: "it names our client CA as its issuer and is not signed by it",
+    7: f"it names our client CA as its issuer and is not signed by it; {ISSUE_ONE}",
     9: "it is not valid yet; is its clock right, or ours?",
-    10: "it has expired",
-    18: "it is signed by itself, and not pinned",
-    19: "its chain ends in a CA that is not our client CA",
-    20: "its issuer is not our client CA",
-    21: "its issuer is not our client CA",
-    26: "it is not for clients: its extended key usage lacks clientAuth",
+    10: "it has expired; issue a new one with `gateway cert client NAME`",
+    18: "it is signed by itself, and not pinned; issue one with `gateway cert client NAME`, or pin it (fingerprints:)",
+    19: f"its chain ends in a CA that is not our client CA; {ISSUE_ONE}",
+    20: f"its issuer is not our client CA; {ISSUE_ONE}",
+    21: f"its issuer is not our client CA; {ISSUE_ONE}",
+    26: "it is not for clients: its extended key usage lacks clientAuth; `gateway cert client NAME` makes one that is",
 }
 """OpenSSL's X509_V_ERR codes (x509_vfy.h) in an administrator's words."""
 
@@ -50,10 +52,13 @@ def handshake_words(error: ssl.SSLError) -> str:
 
 def not_tls(data: bytes) -> str:
     """Say what a peer speaks whose first octet begins no TLS."""
+    advice = ""
     if data[:1] == b"<" or data[:1].isdigit():
         what = "plain syslog"
+        advice = ": point it at a tcp source, or switch on TLS at the sender"
     elif data.startswith(HTTP_VERBS):
         what = "HTTP"
     else:
         what = "something other than TLS"
-    return f"the peer speaks {what} to a TLS port; its first octets are {data[:SHOWN_OCTETS]!r}"
+    shown = "".join(chr(octet) if 32 <= octet < 127 else f"\\x{octet:02x}" for octet in data[:SHOWN_OCTETS])
+    return f'the peer speaks {what} to a TLS port (it begins with "{shown}"){advice}'

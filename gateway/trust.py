@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from parsers.errors import OperatorError, Place, RemoteError
@@ -248,8 +249,34 @@ def certificate_names(der: bytes, *, common_name: bool = False) -> tuple[str, ..
     return _names(x509.load_der_x509_certificate(der)).all(common_name=common_name)
 
 
-def judge(der: bytes | None, policy: PeerPolicy, now: float) -> Peer:
-    """Return who the peer is, by the certificate whose key it proved to hold; `now` is seconds since 1970.
+def has_chain(der: bytes, authorities: Iterable[bytes]) -> bool:
+    """Tell whether a certificate is signed by these authorities, up to one that signs itself."""
+    known = [x509.load_der_x509_certificate(authority) for authority in authorities]
+    certificate = x509.load_der_x509_certificate(der)
+    for _ in range(len(known) + 1):
+        issuer = next((authority for authority in known if _is_signed_by(certificate, authority)), None)
+        if issuer is None or issuer.subject == issuer.issuer:
+            return issuer is not None
+        certificate = issuer
+    return False
+
+
+def _is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def judge(der: bytes | None, policy: PeerPolicy, now: float, *, source: str = "") -> Peer:
+    """Return who the peer is, by the certificate whose key it proved to hold.
+
+    Args:
+        der: the certificate; None for a peer that showed none.
+        policy: whom the listener lets in.
+        now: seconds since 1970.
+        source: the name of the source whose policy it is, for the words of a refusal.
 
     Raises:
         RemoteError: the policy does not permit it; anything that goes wrong ends here.
@@ -257,14 +284,14 @@ def judge(der: bytes | None, policy: PeerPolicy, now: float) -> Peer:
     if der is None:
         raise RemoteError("the peer showed no certificate")
     try:
-        return _judge(der, policy, datetime.fromtimestamp(now, UTC))
+        return _judge(der, policy, datetime.fromtimestamp(now, UTC), source)
     except RemoteError:
         raise
     except Exception as error:  # a certificate that breaks the judge must not get past it
         raise RemoteError(f"the peer's certificate cannot be understood: {error}") from error
 
 
-def _judge(der: bytes, policy: PeerPolicy, now: datetime) -> Peer:
+def _judge(der: bytes, policy: PeerPolicy, now: datetime, source: str) -> Peer:
     certificate = x509.load_der_x509_certificate(der)
     sha256, _ = fingerprints(der)
     subject = certificate.subject.rfc4514_string()
@@ -280,14 +307,15 @@ def _judge(der: bytes, policy: PeerPolicy, now: datetime) -> Peer:
     if usage is not None and ExtendedKeyUsageOID.CLIENT_AUTH not in usage:
         raise RemoteError(f"{whose} is not for clients: its extended key usage lacks clientAuth")
     names = _names(certificate)
+    key = f"(peers: of the source {source})" if source else "(peers:)"
     if policy.kind is PolicyKind.NAME:
         identity = _permitted(names, policy)
         if identity is None:
             carried = ", ".join(names.all(common_name=policy.common_name)) or "no usable name"
-            raise RemoteError(f"{whose} carries {carried}, and none of that is permitted here")
+            raise RemoteError(f"{whose} carries {carried}, and none of that is permitted here {key}")
         return Peer(identity, subject, sha256.digest)
     if policy.kind is PolicyKind.FINGERPRINT and not policy.pins_certificate(der):
-        raise RemoteError(f"{whose} is not one of the pinned ones")
+        raise RemoteError(f"{whose} is not one of the pinned ones {key}")
     # A pinned certificate is fixed to the last bit, so that its CN is as good as a SAN.
     carried_names = names.all(common_name=policy.common_name or policy.kind is PolicyKind.FINGERPRINT)
     return Peer(carried_names[0] if carried_names else None, subject, sha256.digest)

@@ -49,6 +49,7 @@ class Origin:
         trusted: the source's `trusted:` networks hold the peer's address.
         zone: the zone of time stamps that carry none.
         names: all names the client's certificate carries, for `hostname: must-agree`.
+        host: the sender's own name where the source knows it.
     """
 
     dataset: str
@@ -60,6 +61,7 @@ class Origin:
     zone: tzinfo = UTC
     hostname: HostnamePolicy = HostnamePolicy.MESSAGE
     names: tuple[str, ...] = ()
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

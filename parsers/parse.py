@@ -117,7 +117,7 @@ def _header(envelope: Envelope, origin: Origin) -> dict[str, FieldValue]:
         fields["log.source.address"] = origin.address
     trust = origin.trust
     if origin.peer is None:
-        if (host := envelope.hostname or origin.address) is not None:
+        if (host := envelope.hostname or origin.address or origin.host) is not None:
             fields["host.name"] = host
     else:
         trust = _peer(fields, envelope.hostname, origin)

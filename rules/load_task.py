@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from parsers.errors import OperatorError, Place
 from rules.job import PLACEHOLDER, FillError, Limits, Task, check_argument
@@ -22,6 +23,10 @@ MAX_OCTETS = 2**63 - 1
 
 _SHELL_HABIT = re.compile(r"\$([a-z_]\w*(?:\.\w+)*)")
 """`$source.ip`, which a shell would fill; `$5` and `x$` are prices and patterns."""
+
+_SHELL_OPERATORS = frozenset({"|", "||", "&", "&&", ";", "<", "<<", ">", ">>", "2>", "2>&1", "&>"})
+_READ_OPERATORS = frozenset({"[", "expr", "find", "test"})
+"""Programs to which such a word means something: `find -exec … ;`."""
 
 
 def as_steps(rule: str, defaults: Task) -> Reader[tuple[Task, ...]]:
@@ -68,7 +73,17 @@ def as_argv(node: Node, problems: Problems) -> tuple[str, ...]:
     if not items:
         raise OperatorError("the list is empty; its first word is the program", node.place)
     read = [problems.attempt(item, _as_program if number == 0 else _as_argument) for number, item in enumerate(items)]
+    _warn_of_operators(items, problems)
     return tuple(argument for argument in read if argument is not None)
+
+
+def _warn_of_operators(items: tuple[Node, ...], problems: Problems) -> None:
+    program = items[0].text if isinstance(items[0], ScalarNode) else ""
+    if PurePosixPath(program).name in _READ_OPERATORS:
+        return
+    for item in items[1:]:
+        if isinstance(item, ScalarNode) and item.text in _SHELL_OPERATORS:
+            problems.warn(f"there is no shell: {shown(item.text)} is passed on as a word", item.place)
 
 
 def _as_program(node: Node, problems: Problems) -> str:

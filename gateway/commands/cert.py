@@ -32,10 +32,21 @@ def add_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", type=Path, default=Path(), metavar="DIR", help="what `gateway init` made; default: .")
 
 
+def tls_folder(folder: Path) -> Path:
+    """Return the folder of the certificates in the gateway's folder.
+
+    Raises:
+        OperatorError: it is not there, so that this is probably not the gateway's folder.
+    """
+    if not (folder / "tls").is_dir():
+        raise OperatorError("there is no folder tls here; give the gateway's folder with --dir DIR", Place(str(folder)))
+    return folder / "tls"
+
+
 def run(args: argparse.Namespace) -> int:
     """Do it; 0 is success, 1 says on standard error what is wrong."""
-    folder: Path = args.dir / "tls"
     try:
+        folder = args.dir / "tls" if args.verb == "show" and args.files else tls_folder(args.dir)
         if args.verb == "client":
             _print_issued(authority.issue_client(folder, args.name, clock.now()))
         elif args.verb == "server":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page
+from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page, many
 from parsers.errors import OperatorError, Place
 
 if TYPE_CHECKING:
@@ -129,8 +129,10 @@ def check(file: Path) -> Report:
         report.findings.append(
             Finding("warning", "there are no rules, so that nothing will ever happen", Place(str(file)))
         )
-    report.findings += _failed_tests(loaded)
-    report.failed = sum(finding.kind == "error" and finding.rule is not None for finding in report.findings)
+    report.findings += [*_broken_tls(config), *_open_files(config)]
+    failures = list(_failed_tests(loaded))
+    report.findings += failures
+    report.failed = len(failures)
     report.tests = sum(step.expect is not None for rule in loaded.rules for step in rule.tests)
     report.untested = sum(not rule.tests for rule in loaded.rules)
     report.findings += _doubts(loaded)
@@ -153,6 +155,63 @@ def _source_words(config: Config, index: int) -> str:
     source = config.sources[index]
     where = source.path if isinstance(source, UnixSource) else source.address
     return f"{source.name} ({type(source).__name__.removesuffix('Source').lower()} {where})"
+
+
+def _broken_tls(config: Config) -> Iterator[Finding]:
+    """Yield why a TLS listener could not start: a key of another certificate, an expired certificate."""
+    from gateway import clock
+    from gateway.source_config import TlsSource
+    from gateway.tls_context import server_context
+    from gateway.trust import PolicyKind
+
+    for source in config.sources:
+        if not isinstance(source, TlsSource):
+            continue
+        pinned = source.peers.pins_certificate if source.peers.kind is PolicyKind.FINGERPRINT else None
+        try:
+            server_context(source.certificates, source.client_ca, now=clock.now(), pinned=pinned)
+        except OperatorError as error:
+            file = error.place.file if error.place else ""
+            problem = f"{file}: {error.problem}" if file else error.problem
+            if (
+                error.problem.startswith("there is no usable PEM key")
+                and (Path(file), Path(file)) in source.certificates
+            ):
+                problem = f'the key "key" is missing, and {file} holds no private key itself'
+            yield Finding("error", f"{source.name}: {problem}", source.place)
+
+
+def _open_files(config: Config) -> Iterator[Finding]:
+    """Yield the secrets that others than their owner can reach, and the files by which others could start processes."""
+    from gateway.source_config import TlsSource
+
+    keys = [key for source in config.sources if isinstance(source, TlsSource) for _, key in source.certificates]
+    for key in dict.fromkeys(keys):
+        if _mode(key) & 0o077 and _holds_key(key):
+            problem = f"others than its owner can reach this private key (mode {_mode(key):04o}); chmod 0600"
+            yield Finding("warning", problem, Place(str(key)))
+    for file in (config.path, *config.rules):
+        if _mode(file) & 0o022:
+            problem = (
+                f"others than its owner can write this file (mode {_mode(file):04o}), and whoever writes it starts "
+                "processes as the gateway's user; chmod go-w"
+            )
+            yield Finding("warning", problem, Place(str(file)))
+
+
+def _holds_key(file: Path) -> bool:
+    # without `key`, the certificate's own file is the key's, and may hold none
+    try:
+        return b"PRIVATE KEY" in file.read_bytes()
+    except OSError:
+        return True
+
+
+def _mode(file: Path) -> int:
+    try:
+        return file.stat().st_mode & 0o7777
+    except OSError:
+        return 0  # whoever has to read it says that it is not there
 
 
 def _failed_tests(loaded: Loaded) -> Iterator[Finding]:
@@ -234,24 +293,20 @@ def _print(report: Report) -> None:
     if report.findings:
         page.line()
     if report.expressions is None:
-        page.line((f"{report.file} does not load", BAD), f": {_many(len(report.findings), 'error')}")
+        page.line((f"{report.file} does not load", BAD), f": {many(len(report.findings), 'error')}")
         return
     if report.rules:
         passed = "all passed" if not report.failed else f"{report.failed} failed"
-        tests = f"{_many(report.tests, 'test')}: {passed}" if report.tests else "no tests"
-        page.line(f"{_many(report.rules, 'rule')}, ", (tests, BAD if report.failed else GOOD))
+        tests = f"{many(report.tests, 'test')}: {passed}" if report.tests else "no tests"
+        page.line(f"{many(report.rules, 'rule')}, ", (tests, BAD if report.failed else GOOD))
         if report.untested:
-            page.line((f"{_many(report.untested, 'rule')} without tests", DIM))
+            page.line((f"{many(report.untested, 'rule')} without tests", DIM))
         compiled = "from the cache" if report.seconds is None else f"compiled in {report.seconds:.1f} s"
-        page.line(f"sieve: {_many(report.expressions, 'expression')}, {report.octets / 1024:.0f} KiB, {compiled}")
+        page.line(f"sieve: {many(report.expressions, 'expression')}, {report.octets / 1024:.0f} KiB, {compiled}")
     page.line(f"listens on {', '.join(report.sources)}")
-    counts = [_many(n, kind) for kind in ("error", "warning") if (n := _count(report.findings, kind))]
-    page.line((f"{report.file}: {', '.join(counts) or 'fine'}", BAD if report.failed else None))
+    counts = [many(n, kind) for kind in ("error", "warning") if (n := _count(report.findings, kind))]
+    page.line((f"{report.file}: {', '.join(counts) or 'fine'}", BAD if _count(report.findings, "error") else None))
 
 
 def _count(findings: Sequence[Finding], kind: str) -> int:
     return sum(finding.kind == kind for finding in findings)
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gateway.commands.check import USUAL, configuration
 from gateway.commands.parse import NONE, as_epoch, as_zone
+from gateway.commands.terminal import many
 from parsers.errors import OperatorError
 from parsers.framing.syslog_stream import Framing
 from parsers.message import Frames, Message, Origin, Trust, one_frame
@@ -105,7 +106,7 @@ def _load(file: Path | None) -> tuple[Loaded, list[str]]:
     if file is not None or USUAL.exists():
         loaded = load_all(configuration(file or USUAL))
         off = len(loaded.errors)
-        return loaded, [f"{off} faults in the rules: what is wrong is off; see `gateway check`"] if off else []
+        return loaded, [f"{many(off, 'fault')} in the rules: what is wrong is off; see `gateway check`"] if off else []
     config = Config(USUAL, Path(), Path("state"), (), library_names())
     rules, _ = merge(read_rules(config))
     note = f"there is no {USUAL} here and no --config: the rules are those of the library, at their defaults"
@@ -118,7 +119,7 @@ def _only(loaded: Loaded, name: str) -> tuple[Rule, ...]:
     found = tuple(rule for rule in loaded.rules if rule.name == name)
     if not found:
         names = [rule.name for rule in loaded.rules]
-        raise OperatorError(f"--rule: there is no rule {name}{did_you_mean(name, names)}")
+        raise OperatorError(f"gateway explain: --rule: there is no rule {name}{did_you_mean(name, names)}")
     return found
 
 
@@ -134,7 +135,7 @@ def _origin(args: argparse.Namespace, loaded: Loaded) -> Origin:
         source = sources.get(args.source)
         if source is None:
             advice = did_you_mean(args.source, sources) or f"; there are {', '.join(sources) or 'none'}"
-            raise OperatorError(f"--source: there is no source {args.source}{advice}")
+            raise OperatorError(f"gateway explain: --source: there is no source {args.source}{advice}")
         zone = zone or source.zone
         known = {TcpSource: Trust.NETWORK, TlsSource: Trust.CERTIFICATE, UdpSource: Trust.DATAGRAM}
         trust = known.get(type(source), Trust.LOCAL)

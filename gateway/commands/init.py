@@ -224,7 +224,7 @@ def _advise(folder: Path) -> None:
     print(
         f"\nNext:\n"
         f"  gateway check {file}\n"
-        f"  twistd -n gateway --config {file}\n"
+        f"  twistd -n --pidfile= gateway --config {file}\n"
         f"  gateway onboard web1 --for rsyslog --dir {shlex.quote(str(folder))}"
         f"    (web1 stands for a machine that is to send its log)"
     )

@@ -7,10 +7,12 @@ import io
 import os
 import sys
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import authority, clock, trust
-from gateway.commands.cert import add_folder
+from gateway.commands.cert import add_folder, tls_folder
+from gateway.commands.init import LOOPBACK
 from parsers.errors import OperatorError, Place
 
 HELP = "make a client's certificate and configuration"
@@ -27,8 +29,9 @@ RSYSLOG = """\
 # Sends everything to the event gateway at {server}: RFC 5424 in octet counting over mutual TLS (RFC 5425).
 # 1. Needs the package {package}.
 # 2. Unpack the bundle:      mkdir -p -m 0700 {folder} && tar -xzf {name}.tar.gz -C {folder} --strip-components=1
-# 3. This file belongs to:   /etc/rsyslog.d/90-gateway.conf
-# 4. Check, then restart:    rsyslogd -N1 && systemctl restart rsyslog
+# 3. Copy the configuration: cp {folder}/gateway.conf /etc/rsyslog.d/90-gateway.conf
+# 4. Where rsyslogd runs as the user syslog (Ubuntu), it has to read the key: chown -R syslog {folder}
+# 5. Check, then restart:    rsyslogd -N1 && systemctl restart rsyslog
 # While the gateway is away, messages wait in memory and then on disk, up to 1 GiB.
 global(
   DefaultNetstreamDriverCAFile="{folder}/ca.pem"
@@ -49,7 +52,7 @@ action(
 SYSLOG_NG = """\
 # Sends everything to the event gateway at {server}: RFC 5424 in octet counting over mutual TLS (RFC 5425).
 # 1. Unpack the bundle:      mkdir -p -m 0700 {folder} && tar -xzf {name}.tar.gz -C {folder} --strip-components=1
-# 2. This file belongs to:   /etc/syslog-ng/conf.d/gateway.conf
+# 2. Copy the configuration: cp {folder}/gateway.conf /etc/syslog-ng/conf.d/gateway.conf
 #    (s_src is the name that Debian's syslog-ng.conf gives its source; write your own where it differs.)
 # 3. Check, then restart:    syslog-ng --syntax-only && systemctl restart syslog-ng
 # While the gateway is away, messages wait in memory and then on disk, up to 1 GiB.
@@ -61,6 +64,7 @@ destination d_gateway {{
       key-file("{folder}/client.key")
       peer-verify(required-trusted)
     )
+    time-reopen(10)
     disk-buffer(reliable(no) disk-buf-size({queue}))
   );
 }};
@@ -84,34 +88,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the bundle, print the client's configuration; 0 is success, 1 says on standard error what is wrong."""
     try:
-        text, archive = onboard(
+        made = onboard(
             args.dir, args.name, args.program, server=args.server, port=args.port, driver=args.driver, now=clock.now()
         )
     except OperatorError as error:
         print(f"gateway onboard: {error}", file=sys.stderr)
         return 1
-    print(text, end="")
-    print(f"gateway onboard: copy {archive} to {args.name} (it holds a secret key)", file=sys.stderr)
+    print(made.text, end="")
+    for warning in made.warnings:
+        print(f"gateway onboard: warning: {warning}", file=sys.stderr)
+    if made.replaced:
+        print(f"gateway onboard: replaced {made.archive}", file=sys.stderr)
+    print(f"gateway onboard: copy {made.archive} to {args.name} (it holds a secret key)", file=sys.stderr)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Onboarded:
+    """What was made for a client.
+
+    Attributes:
+        text: the client's configuration.
+        archive: the bundle to copy to the client.
+        replaced: whether there was a bundle before.
+        warnings: why the client may not get through.
+    """
+
+    text: str
+    archive: Path
+    replaced: bool
+    warnings: tuple[str, ...]
 
 
 def onboard(
     folder: Path, name: str, program: str, *, server: str | None, port: int | None, driver: str, now: float
-) -> tuple[str, Path]:
-    """Make the client's certificate when it has none, and its bundle; return its configuration and the archive.
+) -> Onboarded:
+    """Make the client's certificate when it has none, and its bundle.
 
     The bundle is `bundles/NAME/` and `bundles/NAME.tar.gz`; both are written anew each time.
 
     Raises:
         OperatorError: a name is wrong, or a file is missing, broken or cannot be written.
     """
-    tls = folder / "tls"
+    tls, warnings = tls_folder(folder), _out_of_reach(folder / "gateway.yaml", server)
     if port is None:
         port = _listener_port(folder / "gateway.yaml")
     if not 0 < port < 65536:
         raise OperatorError(f"--port {port} is no port; they go from 1 to 65535")
     names = trust.certificate_names(trust.read_certificates(tls / "server.pem")[0])
     server_name = _server_name(names, server, program, tls / "server.pem")
+    if server is not None and trust.parse_pattern(server).name not in names:
+        warnings += (
+            f"our certificate is for {', '.join(names)}, and not for {server}; the client insists on {server_name}",
+        )
     issued = authority.client_files(tls, name)
     if not issued.certificate.exists():
         issued = authority.issue_client(tls, name, now)
@@ -131,7 +160,26 @@ def onboard(
         "client.key": _read(issued.key),
         "gateway.conf": text.encode(),
     }
-    return text, _write_bundle(folder / "bundles", issued.certificate.stem, files, now)
+    replaced = (folder / "bundles" / f"{issued.certificate.stem}.tar.gz").exists()
+    archive = _write_bundle(folder / "bundles", issued.certificate.stem, files, now)
+    return Onboarded(text, archive, replaced, warnings)
+
+
+def _out_of_reach(file: Path, server: str | None) -> tuple[str, ...]:
+    """Return a warning when all TLS listeners are for this machine only, and the client is to be on another one."""
+    from gateway import config
+    from gateway.source_config import TlsSource
+
+    if server in LOOPBACK or not file.exists():
+        return ()
+    try:
+        found = [source.address for source in config.load(file).sources if isinstance(source, TlsSource)]
+    except OperatorError:
+        return ()  # whoever needs its port says what is wrong with it
+    if not found or not all(address.loopback for address in found):
+        return ()
+    where = ", ".join(map(str, found))
+    return (f'no other machine can reach {where}: set tls: "0.0.0.0:{found[0].port}" in {file}',)
 
 
 def _listener_port(file: Path) -> int:

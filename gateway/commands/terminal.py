@@ -13,6 +13,11 @@ COLUMN = 12
 """Where the text of a row begins."""
 
 
+def many(number: int, what: str) -> str:
+    """Render a count: `1 rule`, `2 rules`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 class Page:
     """What one command prints."""
 

@@ -96,10 +96,10 @@ class Worker:
                 promise.callback(None)
 
     def _tell(self, job: Job, outcome: Outcome) -> None:
+        output = last_words(outcome)
         if outcome.success:
-            self._notify(JobSucceeded(job.rule, job.task, job.id, outcome.seconds))
+            self._notify(JobSucceeded(job.rule, job.task, job.id, outcome.seconds, output))
         else:
-            output = last_words(outcome)
             self._notify(JobFailed(job.rule, job.task, job.id, outcome.seconds, problem_of(outcome), output))
 
 
@@ -111,7 +111,7 @@ def problem_of(outcome: Outcome) -> str:
         case Ending.KILLED:
             words = f"killed by signal {outcome.signal}"
         case Ending.TIMED_OUT:
-            words = "it took longer than its timeout and was stopped"
+            return outcome.error or "it ran longer than its timeout"
         case Ending.NOT_STARTED:
             words = "it could not be started"
         case Ending.LOST:
@@ -122,4 +122,4 @@ def problem_of(outcome: Outcome) -> str:
 def last_words(outcome: Outcome) -> str:
     """Return the end of what it wrote, standard error first, for the log."""
     output = (outcome.stderr.strip() or outcome.stdout.strip()).decode("utf-8", "backslashreplace")
-    return f"; its output ended with: {output[-MAX_OUTPUT_SHOWN:]}" if output else ""
+    return f"; output: {output[-MAX_OUTPUT_SHOWN:]}" if output else ""

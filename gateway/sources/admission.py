@@ -10,7 +10,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 
-from gateway.notices import ConnectionRefused, Notify
+from gateway.notices import ConnectionRefused, Notify, host_port
+from gateway.tls import TLSConnection
 
 READ = 256 * 1024
 """Octets that one read may deliver: work is done by the batch, and a batch is a read."""
@@ -66,7 +67,7 @@ class Admission:
         promise: Deferred[None] = Deferred()
         self._empty.append(promise)
         for connection in tuple(self._connections):
-            connection.loseConnection()  # type: ignore[no-untyped-call]
+            connection.hang_up()
         return promise
 
     def __len__(self) -> int:
@@ -95,6 +96,13 @@ class AdmittedConnection(ProtocolWrapper):
         finally:
             admission.remove(self)
 
+    def hang_up(self) -> None:
+        """Close it from our side; TLS says goodbye first."""
+        if isinstance(self.wrappedProtocol, TLSConnection):
+            self.wrappedProtocol.hang_up()
+        else:
+            self.loseConnection()  # type: ignore[no-untyped-call]
+
     @property
     def _admitting(self) -> AdmittingFactory:
         factory = self.factory
@@ -119,7 +127,7 @@ class AdmittingFactory(WrappingFactory):
         address = str(getattr(addr, "host", "-"))
         problem = self.admission.enter(address)
         if problem is not None:
-            self._notify(ConnectionRefused(self.source, address, problem))
+            self._notify(ConnectionRefused(self.source, host_port(address, getattr(addr, "port", "-")), problem))
             return None
         try:
             connection = super().buildProtocol(addr)

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, IT
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from gateway.notices import ConnectionIdle, Notify, OverLimitFrames, StreamRefused
+from gateway.notices import ConnectionIdle, Notify, OverLimitFrames, StreamRefused, counted, host_port
 from gateway.pipeline import Accept
 from gateway.source_config import Stream
 from gateway.tls import TruncatedStream
@@ -118,18 +118,18 @@ class SyslogStream(Protocol):
 
     def _tell_over_limit(self, frames: Frames) -> None:
         cut, dropped = len(frames.truncated), frames.dropped
-        words = (
-            f"{cut} cut to"
-            if not dropped
-            else f"{dropped} dropped,"
-            if not cut
-            else f"{cut} cut and {dropped} dropped,"
-        )
-        problem = f"messages over the limit: {words} max_frame is {self._max_frame} octets"
+        messages = f"{counted(cut + dropped, 'message')} over the limit {'was' if cut + dropped == 1 else 'were'}"
+        limit = f"{self._max_frame:,} octets (max_frame)"
+        if not dropped:
+            problem = f"{messages} cut to {limit}"
+        elif not cut:
+            problem = f"{messages} dropped; the limit is {limit}"
+        else:
+            problem = f"{messages} cut ({cut}) or dropped ({dropped}); the limit is {limit}"
         self._context.notify(OverLimitFrames(self._origin.dataset, self._shown_address(), problem))
 
     def _shown_address(self) -> str:
-        return f"{self._origin.address}:{self._origin.port}"
+        return host_port(self._origin.address, self._origin.port)
 
 
 class SyslogStreamFactory(Factory):

@@ -16,7 +16,7 @@ from tests.end_to_end.certificates import Authority
 from tests.end_to_end.programs import PATIENCE, Program, wait_until
 
 RECORD = Path(__file__).with_name("record.py")
-TOTALS = re.compile(r"(?P<source>[\w-]+): (?P<messages>\d+) messages in \d+ octets since the start")
+TOTALS = re.compile(r"(?P<source>[\w-]+): (?P<messages>\d+) messages? in \d+ octets? since the start")
 RUNNER_READY = "the runner is process"
 LISTENING = re.compile(r"(?P<source>[\w-]+): listening on (?P<address>\S+)")
 

@@ -165,6 +165,31 @@ def test_a_broken_certificate(gateway: GatewayProcess, certificate: Path, client
     still_works(gateway)
 
 
+def test_a_narrower_peer_policy(gateway: GatewayProcess, client_tls: ClientTls) -> None:
+    """A connection whose peer the new policy does not permit is closed, and the log says that and no more."""
+    with connect(gateway.port("tls"), client_tls) as connection:
+        connection.sendall(b"<13>app: before\n")
+        tls = {**gateway.sources["tls"], "peers": {"names": ["somebody-else"]}}
+        gateway.write_configuration(sources={**gateway.sources, "tls": tls})
+        said = gateway.reload()
+        assert connection.recv(1) == b""
+    assert "new peer policy in use" in said
+    assert said.count("no longer permitted: ") == 1
+    assert "new certificate in use" not in said
+    still_works(gateway)
+
+
+def test_our_own_stop_blames_nobody(gateway: GatewayProcess, client_tls: ClientTls) -> None:
+    """A connection that we close at our end gets close_notify, and the log blames no peer for a missing one."""
+    with connect(gateway.port("tls"), client_tls) as connection:
+        connection.sendall(b"<13>app: goodbye from 1\n")
+        gateway.wait_for_runs(1)
+        gateway.stop()
+        assert connection.recv(1) == b""
+    assert "close_notify" not in gateway.text()
+    assert "tls: 1 message in 24 octets since the start" in gateway.text()
+
+
 def test_a_new_source(gateway: GatewayProcess) -> None:
     """A source that the new configuration adds listens after the reload, and the others keep their ports."""
     port = gateway.port("tcp")

@@ -183,7 +183,7 @@ def test_cert_show_says_names_end_and_fingerprints(home: Path, capsys: pytest.Ca
     assert call(cert, "show", str(home / "tls/none.pem")) == 1
     assert "none.pem: the certificate cannot be read" in capsys.readouterr().err
     assert call(cert, "show", "--dir", str(home / "nowhere")) == 1
-    assert "`gateway init DIR` makes them" in capsys.readouterr().err
+    assert "give the gateway's folder with --dir DIR" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("program", "driver"), [("rsyslog", "gtls"), ("rsyslog", "ossl"), ("syslog-ng", "gtls")])
@@ -196,7 +196,9 @@ def test_onboard_prints_the_configuration_and_packs_the_bundle(
     first = (home / "tls/clients/web1.example.com.pem").read_bytes()
     assert call(onboard, *words) == 0
     assert (home / "tls/clients/web1.example.com.pem").read_bytes() == first
-    text = capsys.readouterr().out
+    text, err = capsys.readouterr()
+    assert err.splitlines()[-2].startswith("gateway onboard: replaced ")
+    assert ("time-reopen(10)" in text) == (program == "syslog-ng")
     assert 'gateway.example.com"' in text
     assert "6514" in text
     folder = home / "bundles/web1.example.com"
@@ -218,7 +220,8 @@ def test_onboard_by_another_address_still_checks_our_name(home: Path, capsys: py
     """Rsyslog may connect to one name and insist on another; syslog-ng cannot, and that is said."""
     words = ("web2.example.com", "--dir", str(home), "--server", "203.0.113.5", "--port", "7000")
     assert call(onboard, *words, "--for", "rsyslog") == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "our certificate is for gateway.example.com, 127.0.0.1, ::1, and not for 203.0.113.5" in err
     assert 'target="203.0.113.5" port="7000"' in out
     assert 'StreamDriverPermittedPeers="gateway.example.com"' in out
     assert call(onboard, *words, "--for", "syslog-ng") == 1
@@ -241,6 +244,8 @@ def test_onboard_takes_the_port_from_the_configuration(
         code = call(onboard, *words)
         captured = capsys.readouterr()
         assert answer in (captured.err if code else captured.out)
+        reach = 'no other machine can reach 127.0.0.1:7514: set tls: "0.0.0.0:7514"'
+        assert (reach in captured.err) == (code == 0)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +254,10 @@ def test_onboard_takes_the_port_from_the_configuration(
         (["../x"], "no host name"),
         (["a.example", "--port", "70000"], "is no port"),
         (["a.example", "--server", 'x" port="1'], "no host name"),
-        (["a.example", "--dir", "/nonexistent"], r"server.pem: the certificate cannot be read"),
+        (
+            ["a.example", "--dir", "/nonexistent"],
+            "/nonexistent: there is no folder tls here; give the gateway's folder with --dir DIR",
+        ),
     ],
 )
 def test_onboard_says_what_is_wrong(

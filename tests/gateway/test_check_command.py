@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from gateway import loading
+from gateway import clock, loading
 from gateway.commands import main
 from parsers.grammars import json_cee, sshd
+from tests.made_certificates import SERVER, make
 
 SOUND = """
 - rule: sound
@@ -27,6 +28,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(loading, "builtin_grammars", lambda: (sshd.GRAMMAR, json_cee.GRAMMAR))
     (tmp_path / "gateway.yaml").write_text("rules: [rules.yaml]\nsources: {here: {tcp: 1514}}\n")
     (tmp_path / "rules.yaml").write_text(SOUND)
+    for file in tmp_path.iterdir():
+        file.chmod(0o644)  # whatever the umask is
     return tmp_path
 
 
@@ -135,3 +138,54 @@ def test_nothing_is_left_behind(folder: Path, capsys: pytest.CaptureFixture[str]
     before = sorted(folder.rglob("*"))
     found(folder, capsys)
     assert sorted(folder.rglob("*")) == before
+
+
+def test_certificates_that_no_listener_could_use(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another's key, no key and an expired certificate are errors at the source, with the file's name."""
+    now = clock.now()
+    for name, days in (("good", (-1, 30)), ("other", (-1, 30)), ("old", (-9, -1))):
+        _, key = make(now, usage=(SERVER,), days=days).write(folder, name)
+        key.chmod(0o600)
+    for files, words in (
+        ("certificate: good.pem, key: good.key", None),
+        ("certificate: good.pem, key: other.key", "other.key: this key does not belong to the certificate"),
+        ("certificate: good.pem", 'the key "key" is missing, and'),
+        ("certificate: old.pem, key: old.key", "old.pem: this certificate expired on"),
+    ):
+        (folder / "gateway.yaml").write_text(
+            f"rules: [rules.yaml]\nsources: {{s: {{tls: 6514, {files}, client_ca: good.pem}}}}\n"
+        )
+        code, report = found(folder, capsys)
+        problems = [(finding["kind"], finding["line"], finding["problem"]) for finding in report["findings"]]
+        assert code == (words is not None)
+        assert len(problems) == code, problems
+        if words:
+            assert problems[0][:2] == ("error", 2)
+            assert words in problems[0][2]
+
+
+def test_files_that_others_can_reach(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that others read, and files by which others could start processes, are warnings."""
+    _, key = make(clock.now(), usage=(SERVER,)).write(folder, "s")
+    (folder / "gateway.yaml").write_text(
+        "rules: [rules.yaml]\nsources: {s: {tls: 6514, certificate: s.pem, key: s.key, client_ca: s.pem}}\n"
+    )
+    for file, mode in ((key, 0o640), (folder / "gateway.yaml", 0o664), (folder / "rules.yaml", 0o646)):
+        file.chmod(mode)
+    code, report = found(folder, capsys)
+    assert code == 0
+    assert [(Path(finding["file"]).name, finding["kind"]) for finding in report["findings"]] == [
+        ("s.key", "warning"),
+        ("gateway.yaml", "warning"),
+        ("rules.yaml", "warning"),
+    ]
+
+
+def test_a_rule_file_is_no_configuration(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said which file to check, and a pattern that finds no file is told of."""
+    assert main(["check", str(folder / "rules.yaml")]) == 1
+    assert "this is a rule file; check the gateway.yaml that names it" in capsys.readouterr().out
+    (folder / "gateway.yaml").write_text("rules: [rules.yaml, 'more/*.yml']\nsources: {here: {tcp: 1514}}\n")
+    code, report = found(folder, capsys)
+    assert code == 0
+    assert report["findings"][0]["problem"] == f'"rules": no file matches {folder}/more/*.yml'

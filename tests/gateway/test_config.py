@@ -225,7 +225,7 @@ def test_a_rule_file_that_cannot_be_read_is_one_error_of_its_own(folder: Path) -
         ),
         (
             "sources: {s: {tls: 1, certificate: [server.pem, rsa.pem], key: server.key, client_ca: ca.pem}}\n",
-            "g.yaml:1:15: 2 certificates, but 1 keys; list them in pairs",
+            "g.yaml:1:15: 2 certificates, but 1 key; list them in pairs",
         ),
         (
             "sources: {s: {tls: 1, certificate: server.pem, client_ca: shipped}}\n",

@@ -169,8 +169,8 @@ def test_without_a_configuration(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--rule", "waning"], '--rule: there is no rule waning; did you mean "wanting"?'),
-        (["--source", "ned"], '--source: there is no source ned; did you mean "net"?'),
+        (["--rule", "waning"], 'gateway explain: --rule: there is no rule waning; did you mean "wanting"?'),
+        (["--source", "ned"], 'gateway explain: --source: there is no source ned; did you mean "net"?'),
         (["--config", "none.yaml"], "none.yaml: this configuration does not exist"),
     ],
 )

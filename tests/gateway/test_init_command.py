@@ -55,7 +55,7 @@ def test_everything_is_made_and_loads(tmp_path: Path, capsys: pytest.CaptureFixt
         *("192.0.2.9", "127.0.0.1", "::1"),
     )
     printed = capsys.readouterr().out
-    for words in ("gateway check", "twistd -n gateway --config", "gateway onboard web1 --for rsyslog --dir"):
+    for words in ("gateway check", "twistd -n --pidfile= gateway --config", "gateway onboard web1 --for rsyslog --dir"):
         assert f"  {words} {folder}" in printed
 
 

@@ -21,20 +21,22 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.config import Limits
-from gateway.listeners import EXPIRY_WARNING, Listeners
+from gateway.listeners import Listeners
 from gateway.notices import (
     CannotListen,
     CertificateExpires,
     CertificateKept,
     CertificateReloaded,
     Listening,
+    PeerPolicyChanged,
     StoppedListening,
     StreamRefused,
 )
 from gateway.pipeline import Pipeline
 from gateway.source_config import Address, Source, Stream, TcpSource, TlsSource, UdpSource, UnixSource
+from gateway.tls_settings import EXPIRY_WARNING, TLSSettings
 from gateway.trust import PeerPolicy
-from parsers.errors import Place
+from parsers.errors import Place, RemoteError
 from parsers.framing.syslog_stream import Framing
 from tests.gateway.test_pipeline import Jobs, stages
 from tests.gateway.told import Told
@@ -123,6 +125,7 @@ class House:
             Limits(),
             self.told,
             lambda: self.now,
+            "here",
         )
 
     def follow(self, *sources: Source, limits: Limits | None = None) -> list[str]:
@@ -175,6 +178,42 @@ def test_a_port_that_cannot_be_had(number: int, words: str) -> None:
     assert len(house.listeners) == 1
     house.reactor.refused.clear()
     assert house.follow(tcp(), udp()) == ["tcp: listening on 127.0.0.1:1514"]
+
+
+def test_every_poll_tries_again() -> None:
+    """A missing source opens as soon as it can; the same words are not repeated, other ones are said."""
+    house = House()
+    house.reactor.refused["tcp", "127.0.0.1", 1514] = errno.EADDRINUSE
+    house.follow(tcp(), udp())
+    for _ in range(3):
+        house.listeners.poll()
+    assert len(house.told.of(CannotListen)) == 1
+    assert house.listeners.missing == ["tcp"]
+    house.reactor.refused["tcp", "127.0.0.1", 1514] = errno.EACCES
+    house.listeners.poll()
+    assert len(house.told.of(CannotListen)) == 2
+    house.reactor.refused.clear()
+    house.listeners.poll()
+    assert house.told[-1] == Listening("tcp", "127.0.0.1:1514")
+    assert house.listeners.missing == []
+    assert len(house.listeners) == 2
+
+
+def test_a_missing_source_is_given_up() -> None:
+    """One that the configuration no longer names is not tried again, and neither is any after the stop."""
+    house = House()
+    house.reactor.refused["tcp", "127.0.0.1", 1514] = errno.EADDRINUSE
+    house.follow(tcp(), udp())
+    house.follow(udp())
+    house.reactor.refused.clear()
+    house.listeners.poll()
+    assert len(house.listeners) == 1
+
+
+def test_the_local_socket_knows_its_host(tmp_path: Path) -> None:
+    """What comes through it is from this machine."""
+    origin = House().listeners._datagram_origin(unix(tmp_path / "log"))(None)
+    assert (origin.host, origin.address) == ("here", None)
 
 
 def test_a_source_that_stays_keeps_its_port() -> None:
@@ -318,6 +357,41 @@ def test_a_reload_with_other_certificate_files(tls: TlsSource, tmp_path: Path) -
     house.follow(replace(tls, certificates=((tmp_path / "broken.pem", other[1]),)))
     assert len(house.told.of(CertificateKept)) == 1
     assert len(house.listeners) == 1
+
+
+def test_another_peer_policy(tls: TlsSource) -> None:
+    """It is said as such, not as a new certificate, and open connections are to be judged by it."""
+    told = Told()
+    settings = TLSSettings(tls, told, lambda: NOW)
+    client = make(NOW, names=["web1"]).der
+    assert not settings.follow(tls)
+    assert told == []
+    assert settings.follow(replace(tls, peers=PeerPolicy.names(["web2"])))
+    assert told == [PeerPolicyChanged("tls")]
+    with pytest.raises(RemoteError, match=r"none of that is permitted here \(peers: of the source tls\)"):
+        settings.judge_again(client)
+    assert not settings.poll()
+
+
+def test_another_client_ca(tls: TlsSource, tmp_path: Path) -> None:
+    """An authority more cuts nobody off; one less cuts off those whose chain ended in it."""
+    told = Told()
+    first, second = (make(NOW, common_name=name, authority=True) for name in ("first", "second"))
+    pems = [pair[0].read_text() for pair in (first.write(tmp_path, "first"), second.write(tmp_path, "second"))]
+    clients = [make(NOW, names=["web1"], issuer=each).der for each in (first, second)]
+    ca = tmp_path / "both.pem"
+    ca.write_text(pems[0])
+    settings = TLSSettings(replace(tls, client_ca=ca), told, lambda: NOW)
+    ca.write_text("".join(pems))
+    assert settings.poll()
+    for client in clients:
+        assert settings.judge_again(client).identity == "web1"
+    ca.write_text(pems[1])
+    assert settings.poll()
+    assert settings.judge_again(clients[1]).identity == "web1"
+    with pytest.raises(RemoteError, match="is not in client_ca of the source tls"):
+        settings.judge_again(clients[0])
+    assert told == [PeerPolicyChanged("tls")] * 2
 
 
 def test_a_failed_handshake_leaves_no_count(tls: TlsSource) -> None:

@@ -147,7 +147,7 @@ def test_the_end_tells_what_was_counted() -> None:
     for _ in range(BURST + 1):
         tell(Listening("tcp", "x"))
     tell.end_period()
-    assert log.lines()[-1].startswith("info: 1 more notices")
+    assert log.lines()[-1].startswith("info: 1 more notice of")
     assert clock.getDelayedCalls() == []
 
 

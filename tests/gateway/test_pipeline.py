@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from gateway.notices import EventLost, JobsHeld, RuleFired, SourceTotals
 from gateway.pipeline import Pipeline, Stages
 from parsers.event import Event
-from parsers.message import Batch, Frames, Message, Origin, Trust
+from parsers.message import Batch, Frames, Message, Origin, Peer, Trust
 from parsers.parse import Parser, builtin_grammars
 from rules.job import Job
 from rules.load import Defaults, load_rules
@@ -102,15 +102,25 @@ def test_a_rule_comes_true() -> None:
     Pipeline(stages(), jobs, told).accept(batch("knock", "knock"))
     assert [[job.rule for job in chain] for chain in jobs.chains] == [["twice"]]
     assert len(jobs.events) == 1
-    assert told == [RuleFired("twice", 2, "all", "syslog", "192.0.2.7")]
+    assert told == [RuleFired("twice", 2, " for all", "syslog", "192.0.2.7")]
+    assert told.lines() == ["rule twice: 2 events for all from syslog (192.0.2.7)"]
 
 
 def test_a_rule_that_only_tells() -> None:
     """A rule without `do` says that it came true, and commits nothing."""
     jobs, told = Jobs(), Told()
     assert Pipeline(stages(), jobs, told).accept(batch("hello")).called
-    assert len(told.of(RuleFired)) == 1
+    assert told.lines() == ["rule told: 1 event from syslog (192.0.2.7)"]
     assert not jobs.chains
+
+
+def test_a_tls_peer_is_named() -> None:
+    """The identity of its certificate stands before its address."""
+    told = Told()
+    peer = Peer("web1", "CN=web1", "00")
+    origin = Origin("syslog-tls", Trust.CERTIFICATE, "192.0.2.1", 4000, peer)
+    Pipeline(stages(), Jobs(), told).accept(batch("hello", origin=origin))
+    assert told.lines() == ["rule told: 1 event from syslog-tls (web1, 192.0.2.1)"]
 
 
 def test_a_sender_that_is_not_trusted() -> None:
@@ -119,7 +129,7 @@ def test_a_sender_that_is_not_trusted() -> None:
     origin = Origin("udp", Trust.DATAGRAM, "192.0.2.9", 514)
     Pipeline(stages(), jobs, told).accept(batch("knock", "knock", origin=origin))
     assert not jobs.chains
-    assert told.of(JobsHeld) == [JobsHeld("twice", "all", "192.0.2.9", "datagram", "udp")]
+    assert told.of(JobsHeld) == [JobsHeld("twice", " for all", "192.0.2.9", "datagram", "udp")]
 
 
 def test_what_waits_is_counted_in_octets() -> None:

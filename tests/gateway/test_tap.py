@@ -23,7 +23,17 @@ from twisted.python.usage import UsageError
 from gateway import tap
 from gateway.loading import load_all
 from gateway.log import LogFile
-from gateway.notices import ConfigurationWarning, Notice, Ready, Reloaded, ReloadRefused, RuleOff, Stopping
+from gateway.notices import (
+    ConfigurationWarning,
+    Notice,
+    Ready,
+    ReadyInPart,
+    Reloaded,
+    ReloadedInPart,
+    ReloadRefused,
+    RuleOff,
+    Stopping,
+)
 from gateway.tap import CannotStart, Gateway, Options
 from parsers.errors import OperatorError
 from tests.gateway.told import Told
@@ -228,6 +238,23 @@ def test_no_port_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert str(caught.value) == "no source could be opened, so that nothing could ever arrive"
 
 
+def test_sources_that_are_missing_are_named(house: House) -> None:
+    """`ready` and `reloaded` do not look like success when a source could not be opened."""
+    inside = cast(Any, house.gateway)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise CannotListenError("127.0.0.1", 1515, OSError(98, "in use"))
+
+    inside._reactor.listenUDP = refuse
+    house.configure("{tcp: {tcp: 1514}, b: {udp: 1515}, a: {udp: 1516}}")
+    assert house.reload()[-1] == ReloadedInPart(str(house.config), 1, 1, "a, b")
+    house.told.clear()
+    inside._tell_ready(None)
+    assert house.told == [ReadyInPart(1, 1, "a, b")]
+    assert house.told.lines() == ["ready: 1 rule, 1 source; NOT listening: a, b"]
+    assert ReadyInPart.level == "warn"
+
+
 def test_the_configuration_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its path does not depend on a working directory that twistd may change."""
     monkeypatch.chdir(tmp_path)
@@ -330,7 +357,7 @@ def test_a_daemon(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     daemon = int(pid.read_text())
     try:
-        wait_for(log, "has 1 tasks")
+        wait_for(log, "has 1 task\n")
         assert (tmp_path / "etc" / "state" / "log").is_socket()
         (tmp_path / "etc" / "rules" / "b.yaml").write_text(RULE.format(name="more"))
         log.rename(tmp_path / "old.log")

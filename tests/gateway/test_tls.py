@@ -311,9 +311,54 @@ def test_a_missing_close_notify_is_said(world: World, reason: Exception) -> None
     assert world.inner.received == [b"whole"]
     assert world.inner.lost is not None
     assert world.inner.lost.check(TruncatedStream)
-    assert "syslog-tls: 192.0.2.1 port 4000: the connection " in world.told()
+    assert "syslog-tls: 192.0.2.1:4000: the connection " in world.told()
     assert "without the peer's close_notify" in world.told()
     assert world.notices[0].level == "info"
+
+
+def test_our_own_end_is_not_the_peers(world: World) -> None:
+    """When we hang up, what came is handed on, the peer gets close_notify, and nobody is blamed for a missing one."""
+    client, transport = world.greet()
+    world.inner.tls.pauseProducing()
+    world.connection.dataReceived(client.records(b"waits"))
+    world.connection.hang_up()
+    assert world.inner.received == [b"waits"]
+    assert transport.disconnecting
+    client.incoming.write(transport.value())
+    assert client.read() == b""
+    world.connection.connectionLost(Failure(ConnectionDone()))
+    assert not world.notices
+
+
+def test_hanging_up_during_a_handshake(world: World) -> None:
+    """It ends at once, and nothing is said."""
+    connection, transport = world.connect()
+    client = Client(world.files, world.version)
+    client.step()
+    connection.dataReceived(client.outgoing.read())
+    connection.hang_up()
+    assert transport.disconnecting
+    connection.connectionLost(Failure(ConnectionDone()))
+    assert not world.notices
+
+
+def test_peers_are_judged_again(world: World) -> None:
+    """Those that are no longer permitted are closed with one notice; the others stay, and those that left are gone."""
+    _, transport = world.greet()
+    world.factory.judge_again(lambda _: PEER)
+    assert world.factory.open == {world.connection}
+
+    def refuse(_: bytes | None) -> Peer:
+        raise RemoteError("who is that")
+
+    for _ in range(2):
+        world.factory.judge_again(refuse)
+    assert transport.disconnecting
+    assert isinstance(world.notices[0], PeerRefused)
+    assert world.told() == "syslog-tls: 192.0.2.1:4000: no longer permitted: who is that"
+    world.connection.connectionLost(Failure(ConnectionDone()))
+    assert not world.factory.open
+    assert len(world.notices) == 1
 
 
 def test_our_own_failure_is_not_the_peers(world: World) -> None:
@@ -355,7 +400,7 @@ def test_a_refused_peer_never_reaches_the_inner_protocol(world: World) -> None:
     world.connection.dataReceived(client.records(b"<13>let me in"))
     world.connection.connectionLost(Failure(ConnectionDone()))
     assert isinstance(world.notices[0], PeerRefused)
-    assert world.told() == "syslog-tls: 192.0.2.1 port 4000: the peer's certificate is not permitted"
+    assert world.told() == "syslog-tls: 192.0.2.1:4000: the peer's certificate is not permitted"
 
 
 @pytest.mark.parametrize(
@@ -402,6 +447,8 @@ def test_plain_text_on_the_tls_port_is_recognised(world: World, data: bytes, wor
     assert transport.disconnecting
     assert f"the peer speaks {words} to a TLS port" in world.told()
     assert world.told().isprintable()
+    assert "b'" not in world.told()
+    assert ("point it at a tcp source" in world.told()) == (words == "plain syslog")
 
 
 def test_an_endless_handshake_is_cut(world: World) -> None:

@@ -61,7 +61,7 @@ def test_a_chain_stops_at_the_first_failure() -> None:
     runner.end("a", 3)
     assert runner.started == ["a"]
     assert [notice.problem for notice in told.of(JobFailed)] == ["exit code 3"]
-    assert escaped(str(told[0])).endswith(r"its output ended with: last\nwords")
+    assert escaped(str(told[0])).endswith(r"output: last\nwords")
 
 
 def test_a_bug_in_one_chain_stops_no_other() -> None:
@@ -130,7 +130,7 @@ def test_a_runner_that_refuses_ten_thousand_at_once() -> None:
 @pytest.mark.parametrize("ending", Ending)
 def test_every_ending_has_words(ending: Ending) -> None:
     """Each way to end is said, with what the runner adds."""
-    assert problem_of(Outcome("a", ending, error="more")).endswith(": more")
+    assert problem_of(Outcome("a", ending, error="more")).endswith("more")
 
 
 def test_output_is_cut() -> None:

@@ -134,6 +134,7 @@ ORIGINS = (
     Origin("other", Trust.NETWORK, "192.0.2.7", trusted=True),
     Origin("tls", Trust.CERTIFICATE, "192.0.2.8", peer=Peer("web1", "CN=web1", "00")),
     Origin("unix", Trust.LOCAL),
+    Origin("unix", Trust.LOCAL, host="here"),
 )
 
 

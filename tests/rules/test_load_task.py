@@ -128,6 +128,7 @@ def test_a_wrong_step_says_what_to_write(text: str, error: str) -> None:
     [
         ("{run: [x, 'a${source.ipp}']}", 'f:1:13: "source.ipp" is a field nobody knows; did you mean "source.ip"?'),
         ("{run: [x, $source.ip]}", 'f:1:11: "$source.ip" is passed on as it stands; a field\'s value is ${source.ip}'),
+        ('{run: [x, "|", wall]}', 'f:1:11: there is no shell: "|" is passed on as a word'),
         ("{run: [x], environment: {A: '${b}'}}", "f:1:26: values here are fixed"),
     ],
 )
