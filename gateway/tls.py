@@ -30,6 +30,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from gateway.handshakes import HalfHandshakes
 from gateway.notices import HandshakeFailed, Notify, PeerRefused, PeerTrouble, StreamBroken, StreamTruncated, host_port
 from gateway.tls_context import HANDSHAKE_RECORD, ReloadingContext, server_context
 from gateway.tls_words import handshake_words, not_tls, reason_words
@@ -63,32 +64,6 @@ Judge = Callable[[bytes | None], Peer]
 
 class TruncatedStream(ConnectionLost):
     """The connection ended without the peer's close_notify: what came may not be all that was sent."""
-
-
-class HalfHandshakes:
-    """Limits the handshakes under way at one time, over all listeners that share it.
-
-    When there are too many, the oldest is dropped: an honest peer is through in milliseconds, so that it is not the
-    one, and whoever holds handshakes open cannot keep honest peers out.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._connections: dict[TLSConnection, None] = {}
-
-    def __len__(self) -> int:
-        """Return how many handshakes are under way."""
-        return len(self._connections)
-
-    def enter(self, connection: TLSConnection) -> None:
-        """Count one more; drops the oldest when it is one too many."""
-        if len(self._connections) >= self._limit:
-            next(iter(self._connections)).give_up("too many handshakes are under way, and this one is the oldest")
-        self._connections[connection] = None
-
-    def leave(self, connection: TLSConnection) -> None:
-        """Count one less."""
-        self._connections.pop(connection, None)
 
 
 class _State(enum.Enum):

@@ -20,7 +20,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="gateway",
         description="Remote syslog becomes events, rules match them, local processes run. "
-        "The server itself runs under twistd: twistd -n gateway --config gateway.yaml",
+        "The server itself runs under twistd: twistd -n --pidfile= gateway --config gateway.yaml",
     )
     parser.add_argument("--version", action="version", version=f"event-gateway {version('event-gateway')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
