@@ -54,6 +54,8 @@ class Parser:
     def __init__(self, grammars: Iterable[Grammar]) -> None:
         self.grammars: tuple[CompiledGrammar, ...] = tuple(CompiledGrammar(grammar) for grammar in grammars)
         self.serving = lru_cache(MAX_PROGRAMS)(self._choose)
+        self._origin: Origin | None = None
+        self._of_origin: dict[str, FieldValue] = {}
 
     def _choose(self, program: str | None) -> tuple[CompiledGrammar, ...]:
         """Return the grammars of one program, those that serve any message last."""
@@ -68,7 +70,9 @@ class Parser:
         """Parse one message; text that no grammar knows makes an event without further fields."""
         origin = message.origin
         envelope = parse_envelope(message.frame, message.received, origin.zone)
-        fields = _header(envelope, origin)
+        if origin is not self._origin:
+            self._origin, self._of_origin = origin, _of_origin(origin)  # a connection's messages all have the same
+        fields = _header(envelope, origin, self._of_origin)
         if message.truncated:
             fields["gateway.truncated"] = True
         form = None
@@ -90,15 +94,38 @@ def serves(programs: Sequence[str], name: str) -> bool:
     )
 
 
-def _header(envelope: Envelope, origin: Origin) -> dict[str, FieldValue]:
-    """Name what the envelope and the source say; `host.name` follows the source's hostname policy."""
-    priority = DEFAULT_PRIORITY if envelope.priority is None else envelope.priority
-    fields = PRIORITIES[priority].copy()
-    fields["event.dataset"] = origin.dataset
+def _of_origin(origin: Origin) -> dict[str, FieldValue]:
+    """Name what the source knows of the sender, whatever the message says."""
+    fields: dict[str, FieldValue] = {"event.dataset": origin.dataset}
+    if origin.address is not None:
+        fields["log.source.address"] = origin.address
+    fields["gateway.trust"] = origin.trust.name.lower()
+    if origin.trusted:
+        fields["gateway.trusted"] = True
+    peer = origin.peer
+    host = origin.address or origin.host
+    if peer is not None:
+        host = peer.identity or origin.address
+        fields["gateway.peer.identity"] = host
+        fields["gateway.peer.subject"] = peer.subject
+        fields["gateway.peer.fingerprint"] = peer.fingerprint
+    if host is not None:
+        fields["host.name"] = host
+    return fields
+
+
+def _header(envelope: Envelope, origin: Origin, of_origin: dict[str, FieldValue]) -> dict[str, FieldValue]:
+    """Name what the envelope and the source say."""
+    fields = PRIORITIES[DEFAULT_PRIORITY if envelope.priority is None else envelope.priority] | of_origin
     if envelope.version is not None:
         fields["log.syslog.version"] = str(envelope.version)
-    if envelope.hostname is not None:
-        fields["log.syslog.hostname"] = envelope.hostname
+    hostname = envelope.hostname
+    if hostname is not None:
+        fields["log.syslog.hostname"] = hostname
+        if origin.peer is None:
+            fields["host.name"] = hostname
+        else:
+            _settle_host(fields, hostname, origin)
     if envelope.appname is not None:
         fields["log.syslog.appname"] = fields["process.name"] = envelope.appname
     procid = envelope.procid
@@ -113,40 +140,21 @@ def _header(envelope: Envelope, origin: Origin) -> dict[str, FieldValue]:
             identifier: dict(params) for identifier, params in envelope.structured_data.items()
         }
     fields["message"] = envelope.message
-    if origin.address is not None:
-        fields["log.source.address"] = origin.address
-    trust = origin.trust
-    if origin.peer is None:
-        if (host := envelope.hostname or origin.address or origin.host) is not None:
-            fields["host.name"] = host
-    else:
-        trust = _peer(fields, envelope.hostname, origin)
-    fields["gateway.trust"] = trust.name.lower()
-    if origin.trusted:
-        fields["gateway.trusted"] = True
     return fields
 
 
-def _peer(fields: dict[str, FieldValue], claimed: str | None, origin: Origin) -> Trust:
-    """Name the certificate, decide whose host name holds, and return how far the message is trusted.
+def _settle_host(fields: dict[str, FieldValue], claimed: str, origin: Origin) -> None:
+    """Decide by the source's hostname policy whether the claimed host name holds against the certificate's.
 
     With `must-agree` a message that claims another host than its certificate keeps the certificate's name and is
     trusted no further than plain TCP.
     """
-    peer = origin.peer
-    assert peer is not None  # noqa: S101 -- the caller looked
-    identity = peer.identity or origin.address
-    fields["gateway.peer.identity"] = identity
-    fields["gateway.peer.subject"] = peer.subject
-    fields["gateway.peer.fingerprint"] = peer.fingerprint
-    fields["host.name"] = identity
-    if origin.hostname is HostnamePolicy.CERTIFICATE or claimed is None:
-        return origin.trust
-    if origin.hostname is HostnamePolicy.MUST_AGREE and not _agrees(claimed, origin.names or (identity or "",)):
+    identity = str(fields.get("host.name", ""))
+    if origin.hostname is HostnamePolicy.MUST_AGREE and not _agrees(claimed, origin.names or (identity,)):
         fields["gateway.peer.agrees"] = False
-        return min(origin.trust, Trust.NETWORK)
-    fields["host.name"] = claimed
-    return origin.trust
+        fields["gateway.trust"] = min(origin.trust, Trust.NETWORK).name.lower()
+    elif origin.hostname is not HostnamePolicy.CERTIFICATE:
+        fields["host.name"] = claimed
 
 
 def _agrees(claimed: str, names: Sequence[str]) -> bool:
