@@ -20,13 +20,14 @@ from twisted.internet.interfaces import (
 )
 
 from gateway.config import Limits
+from gateway.handshakes import HalfHandshakes
 from gateway.notices import CannotListen, Listening, Notify, StoppedListening, host_port
 from gateway.pipeline import Pipeline
 from gateway.source_config import Source, TcpSource, TlsSource, UdpSource, UnixSource
 from gateway.sources.admission import Admission, AdmittingFactory
 from gateway.sources.datagrams import MAX_DATAGRAM, SyslogDatagrams
 from gateway.sources.stream import StreamContext, SyslogStreamFactory
-from gateway.tls import HalfHandshakes, TLSConnection, TLSFactory
+from gateway.tls import TLSConnection, TLSFactory
 from gateway.tls_settings import TLSSettings
 from gateway.trust import Networks, certificate_names
 from parsers.errors import OperatorError
@@ -270,8 +271,7 @@ def _tcp_origin(source: TcpSource) -> Callable[[ITransport], Origin]:
     networks = Networks(map(str, source.trusted))
 
     def origin_of(transport: ITransport) -> Origin:
-        peer = transport.getPeer()
-        host, port = str(getattr(peer, "host", "-")), getattr(peer, "port", None)
+        host, port = _peer_of(transport)
         return Origin(source.name, Trust.NETWORK, host, port, trusted=host in networks, zone=source.zone)
 
     return origin_of
@@ -282,8 +282,7 @@ def _tls_origin(source: TlsSource) -> Callable[[ITransport], Origin]:
 
     def origin_of(transport: ITransport) -> Origin:
         assert isinstance(transport, TLSConnection)  # noqa: S101 -- TLSFactory made it
-        address = transport.getPeer()
-        host, port = str(getattr(address, "host", "-")), getattr(address, "port", None)
+        host, port = _peer_of(transport)
         names = certificate_names(transport.certificate) if transport.certificate else ()
         return Origin(
             source.name,
@@ -298,6 +297,11 @@ def _tls_origin(source: TlsSource) -> Callable[[ITransport], Origin]:
         )
 
     return origin_of
+
+
+def _peer_of(transport: ITransport) -> tuple[str, int | None]:
+    peer = transport.getPeer()
+    return str(getattr(peer, "host", "-")), getattr(peer, "port", None)
 
 
 def _udp_origin(source: UdpSource) -> Callable[[object], Origin]:

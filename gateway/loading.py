@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from gateway.config import Config, ConfigErrors, load, read_rules
 from gateway.pipeline import Stages
@@ -90,32 +89,36 @@ def load_tasks(path: Path) -> Mapping[str, Task]:
     return {task.name: task for rule in rules for task in rule.do}
 
 
-def make_stages(loaded: Loaded, *, cached: bool = True) -> Stages:
-    """Make what a batch goes through; the compiled sieve comes from the state folder where it is there."""
+def make_stages(loaded: Loaded, *, owner: bool = True) -> Stages:
+    """Make what a batch goes through; the compiled sieve comes from the state folder where it is there.
+
+    Whoever is not the `owner` of the state uses the cache, and does not make its folder: that would belong to root,
+    say, who checks, and the gateway could not write into it.
+    """
     rulebook = RuleBook(loaded.rules, loaded.parser.grammars, loaded.config.defaults.trust)
-    sieve = _sieve(rulebook, loaded.config.state / "sieve") if cached else Sieve(rulebook.needs)
+    folder = loaded.config.state / "sieve"
+    sieve = _sieve(rulebook, folder) if owner or folder.is_dir() else Sieve(rulebook.needs)
     return Stages(sieve, loaded.parser, rulebook)
 
 
 def _own_grammars(config: Config) -> tuple[Grammar, ...]:
-    problems: list[OperatorError] = []
+    problems: list[str] = []
     grammars: list[Grammar] = []
     for name in config.grammars:
         try:
             grammar = importlib.import_module(name).GRAMMAR
         except AttributeError:
-            problems.append(OperatorError(f"grammars: the module {name} has no GRAMMAR", Place(str(config.path))))
+            problems.append(f"the module {name} has no GRAMMAR")
         except Exception as error:  # noqa: BLE001 -- the operator's module can fail in any way
-            words = f"grammars: the module {name} cannot be imported: {type(error).__name__}: {error}"
-            problems.append(OperatorError(words, Place(str(config.path))))
+            problems.append(f"the module {name} cannot be imported: {type(error).__name__}: {error}")
         else:
             if isinstance(grammar, Grammar):
                 grammars.append(grammar)
             else:
-                words = f"grammars: GRAMMAR of the module {name} is no parsers.grammar.Grammar"
-                problems.append(OperatorError(words, Place(str(config.path))))
+                problems.append(f"GRAMMAR of the module {name} is no parsers.grammar.Grammar")
     if problems:
-        raise ConfigErrors(problems)
+        place = Place(str(config.path))
+        raise ConfigErrors(OperatorError(f"grammars: {problem}", place) for problem in problems)
     return tuple(grammars)
 
 
@@ -130,9 +133,9 @@ def _sieve(rulebook: RuleBook, folder: Path) -> Sieve:
     if sieve.was_compiled:
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=folder, suffix=".new", delete=False) as fresh:
-                fresh.write(sieve.dump())
-            Path(fresh.name).replace(file)
+            fresh = file.with_suffix(".new")  # whoever else writes it writes the same
+            fresh.write_bytes(sieve.dump())
+            fresh.replace(file)
             _prune(folder.glob("*.hs"))
     return sieve
 

@@ -32,12 +32,10 @@ from zope.interface import implementer
 
 from gateway.handshakes import HalfHandshakes
 from gateway.notices import HandshakeFailed, Notify, PeerRefused, PeerTrouble, StreamBroken, StreamTruncated, host_port
-from gateway.tls_context import HANDSHAKE_RECORD, ReloadingContext, server_context
+from gateway.tls_context import HANDSHAKE_RECORD
 from gateway.tls_words import handshake_words, not_tls, reason_words
 from parsers.errors import RemoteError
 from parsers.message import Peer
-
-__all__ = ["HalfHandshakes", "ReloadingContext", "TLSConnection", "TLSFactory", "TruncatedStream", "server_context"]
 
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds; a good handshake takes 5 ms and a few round trips."""

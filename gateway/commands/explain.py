@@ -249,7 +249,7 @@ class _Explainer:
         from gateway.loading import make_stages
 
         self._loaded = loaded
-        self._stages = make_stages(loaded, cached=(loaded.config.state / "sieve").is_dir())
+        self._stages = make_stages(loaded, owner=False)
 
     def explain(self, message: Message) -> Told:
         """Return what they say about one."""

@@ -21,8 +21,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from gateway import clock
+from gateway.handshakes import HalfHandshakes
 from gateway.notices import Notice
-from gateway.tls import HalfHandshakes, TLSFactory, server_context
+from gateway.tls import TLSFactory
+from gateway.tls_context import server_context
 from gateway.trust import PeerPolicy, judge
 from tests.made_certificates import SERVER, Made, make
 

@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gateway import authority, clock, trust
 from gateway.commands import cert, onboard
-from gateway.tls import server_context
+from gateway.tls_context import server_context
 from parsers.errors import OperatorError
 
 NOW = clock.now()

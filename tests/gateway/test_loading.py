@@ -92,7 +92,16 @@ def test_the_compiled_sieve_is_kept(config: Path) -> None:
     kept.parent.rmdir()
     kept.parent.write_text("no folder")
     assert make_stages(loaded).sieve.was_compiled
-    assert make_stages(loaded, cached=False).sieve.was_compiled
+    assert make_stages(loaded, owner=False).sieve.was_compiled
+
+
+def test_whoever_does_not_own_the_state_makes_no_cache(config: Path) -> None:
+    """A check compiles and leaves nothing behind; where the gateway has its cache, the check uses it."""
+    loaded = load_all(config)
+    assert make_stages(loaded, owner=False).sieve.was_compiled
+    assert not (config.parent / "state" / "sieve").exists()
+    make_stages(loaded)
+    assert not make_stages(loaded, owner=False).sieve.was_compiled
 
 
 def test_the_cache_does_not_grow(config: Path) -> None:

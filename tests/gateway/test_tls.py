@@ -20,9 +20,10 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from gateway import clock as wall_clock
+from gateway.handshakes import HalfHandshakes
 from gateway.notices import HandshakeFailed, Notice, PeerRefused, StreamBroken
-from gateway.tls import HalfHandshakes, ReloadingContext, TLSConnection, TLSFactory, TruncatedStream, server_context
-from gateway.tls_context import leaf_of
+from gateway.tls import TLSConnection, TLSFactory, TruncatedStream
+from gateway.tls_context import ReloadingContext, leaf_of, server_context
 from gateway.trust import PeerPolicy, judge
 from parsers.errors import OperatorError, RemoteError
 from parsers.message import Peer
