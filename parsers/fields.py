@@ -51,8 +51,10 @@ dovecot.driver dovecot.mail_pid dovecot.mailbox dovecot.method dovecot.protocols
 email.from.address email.message_id email.subject email.to.address error.code error.message error.stack_trace
 event.action event.category event.code event.created event.end event.id event.kind event.outcome event.provider
 event.reason event.sequence event.start event.timezone event.type event.url file.directory file.extension
-file.hash.md5 file.hash.sha1 file.hash.sha256 file.hash.sha512 file.name file.owner file.path gateway.job.attempt
-gateway.job.id gateway.job.task gateway.peer.fingerprint gateway.peer.identity gateway.peer.subject gateway.truncated
+file.hash.md5 file.hash.sha1 file.hash.sha256 file.hash.sha512 file.name file.owner file.path gateway.ancestors
+gateway.count gateway.job.attempt gateway.job.ending gateway.job.final gateway.job.id gateway.job.next_try
+gateway.job.output gateway.job.part gateway.job.signal gateway.job.step gateway.job.survivors gateway.job.task
+gateway.key gateway.peer.fingerprint gateway.peer.identity gateway.peer.subject gateway.truncated
 gateway.trust group.id group.name host.domain host.hostname host.ip host.mac host.name host.target.name
 http.request.id http.request.line http.request.method http.request.referrer http.version log.file.path log.level
 log.logger log.message log.source.address log.source.port log.syslog.appname log.syslog.facility.name
