@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from parsers.errors import Place
-from parsers.message import Batch, Origin, Trust, one_frame
+from parsers.event import Event, FieldValue
+from parsers.message import Batch, Message, Origin, Trust, one_frame
 from parsers.parse import Parser
 from rules.job import FillError, fill_argv
+from rules.own_events import own_event, own_message
 from rules.rule import Expect, Rule, Send
 from rules.rulebook import Decision, RuleBook
 from rules.sieve import Sieve
+from rules.step import Task
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()
 """When every test begins: a Monday noon, far from the ends of months and years."""
@@ -33,28 +36,60 @@ class Failure:
         return f"{self.place}: rule {self.rule}: {self.problem}"
 
 
+@dataclass(slots=True)
+class Seen:
+    """What happened since the last expectation."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    undone: int = 0
+
+
 def run_tests(rule: Rule, parser: Parser, least_trust: Trust = Trust.ACCOUNT) -> list[Failure]:
-    """Run a rule's tests from their first step to their last; time and counts go on from step to step."""
+    """Run a rule's tests from their first step to their last; time, counts and states go on from step to step."""
     if not rule.tests:
         return []
     rulebook = RuleBook([rule], parser.grammars, least_trust)
     sieve = Sieve(rulebook.needs)
+    states = rulebook.correlation(0).states
     now = START
-    seen: list[Decision] = []
+    seen = Seen()
     failures: list[Failure] = []
     for step in rule.tests:
         now += step.advance
-        if step.send is not None:
-            for batch in batches(step.send, now):
-                now = batch.received
-                for message, wanted in sieve.candidates(batch):
-                    seen.extend(rulebook.feed(parser.parse(message), now, wanted))
+        seen.undone += len(list(rulebook.fall_due(now)))
+        for arrived, event, wanted in _sent(step.send, now, sieve, parser) if step.send else ():
+            now = arrived
+            seen.undone += len(list(rulebook.fall_due(now)))
+            if event is not None:
+                findings = rulebook.feed(event, now, wanted)
+                seen.decisions += findings.decisions
+                seen.undone += len(findings.closings)
         if step.expect is not None:
-            problem = check(step.expect, rule, seen)
+            problem = check(step.expect, rule, seen, 0 if states is None else len(states))
             if problem is not None:
                 failures.append(Failure(rule.name, step.place, problem))
-            seen = []
+            seen = Seen()
     return failures
+
+
+def _sent(
+    send: Send, now: float, sieve: Sieve, parser: Parser
+) -> Iterator[tuple[float, Event | None, Sequence[int] | None]]:
+    """Yield when each message arrives, what it means, and for which rules; no event where the sieve drops it."""
+    if send.fields is not None:
+        for number in range(send.times):
+            received = now + number * send.every
+            yield received, own_event(own_message_of(send.fields, received)), None
+        return
+    for batch in batches(send, now):
+        yield batch.received, None, None
+        for message, wanted in sieve.candidates(batch):
+            yield batch.received, parser.parse(message), wanted
+
+
+def own_message_of(fields: Mapping[str, FieldValue], received: float) -> Message:
+    """Return the message of an event of the gateway's own that a test sends."""
+    return own_message(fields, received, str(fields["event.dataset"]))
 
 
 def batches(send: Send, now: float) -> Iterator[Batch]:
@@ -73,22 +108,30 @@ def frame_of(text: str, now: float) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def check(expect: Expect, rule: Rule, seen: Sequence[Decision]) -> str | None:
-    """Say what differs from the expectation; None when nothing does."""
-    done = [decision for decision in seen if not decision.held]
-    held = len(seen) - len(done)
-    if len(done) != expect.do:
+def check(expect: Expect, rule: Rule, seen: Seen, opened: int) -> str | None:
+    """Say what differs from the expectation, when so many states are open; None when nothing does."""
+    done = [decision for decision in seen.decisions if not decision.held]
+    held = len(seen.decisions) - len(done)
+    if expect.do not in (None, len(done)):
         why = f"; {held} more came true and were held back, for the sender is not trusted" if held else ""
         return f"expected `do` {expect.do} time(s), it was done {len(done)} time(s){why}"
-    if expect.argv is None or not done:
-        return None
-    if not rule.do:
+    if expect.undo not in (None, seen.undone):
+        return f"expected `undo` {expect.undo} time(s), it was done {seen.undone} time(s)"
+    if expect.open not in (None, opened):
+        return f"expected {expect.open} open state(s), there are {opened}"
+    return None if expect.argv is None else _check_command(expect.argv, rule, done)
+
+
+def _check_command(wanted: tuple[str, ...], rule: Rule, done: Sequence[Decision]) -> str | None:
+    task = next((step for step in rule.do if isinstance(step, Task)), None)
+    if task is None:
         return "expected a command, and the rule has none"
+    if not done:
+        return "expected a command, and nothing was done"
     try:
-        task = rule.do[0]
         argv = fill_argv(task.argv, done[0].jobs[0].event, options=task.options)
     except FillError as error:
         return f"the command cannot be filled in: {error}"
-    if tuple(argv) != expect.argv:
-        return f"expected the command {list(expect.argv)}, it is {list(argv)}"
+    if tuple(argv) != wanted:
+        return f"expected the command {list(wanted)}, it is {list(argv)}"
     return None

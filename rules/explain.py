@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from parsers.event import Event, FieldValue, lookup, printable_value
 from parsers.message import Trust
 from rules.condition import AllOf, AnyOf, Condition, Not
 from rules.correlate import Incident, Match, key_of
-from rules.job import FillError, fill_argv
+from rules.job import FillError, Job, Part, fill, fill_argv, fill_known
 from rules.match import Fields, compile_condition, wants
-from rules.plan import is_trusted, plan
+from rules.plan import is_trusted, plan, trusts
 from rules.rule import Rule
+from rules.step import DeadLetter, Emit, Forward, Mail, Pause, Resume, Step, Task, kind_of
 from rules.window import Key
 from rules.words import words
 
@@ -82,11 +83,34 @@ def explain(condition: Condition, fields: Fields) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A process that a rule would start: its arguments, or why they cannot be filled in."""
+    """A step that a rule would take: what it comes to, or why it cannot be filled in.
+
+    Attributes:
+        task: the step's name.
+        kind: `run`, `mail` and so on, as a rule file has it.
+        argv: of a process.
+        words: of any other step.
+    """
 
     task: str
+    kind: str = "run"
     argv: tuple[str, ...] = ()
+    words: str = ""
     problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closes:
+    """What the event that closes a rule's states makes of an event.
+
+    Attributes:
+        wanted: it is such an event.
+        key: whose state it closes, if that is open; None when it is no such event, or lacks a field of the key.
+    """
+
+    match: Answer
+    wanted: bool
+    key: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +122,9 @@ class Explanation:
         key: what it counts the event by; None when it does not want the event, or a field of `without` is missing.
         without: the `by` fields that the event has not.
         trusted: the sender may start the rule's processes.
-        commands: what it would run once its `when` is fulfilled, as if this event were the last that it took.
+        commands: what it would do once its `when` is fulfilled, as if this event were the last that it took.
+        undoing: what it would do when the state closes that it then opened.
+        closes: None when no event closes its states.
     """
 
     rule: Rule
@@ -109,11 +135,18 @@ class Explanation:
     without: tuple[str, ...] = ()
     trusted: bool = False
     commands: tuple[Command, ...] = ()
+    undoing: tuple[Command, ...] = ()
+    closes: Closes | None = None
 
     @property
     def missing(self) -> int:
         """How many conditions keep the rule from wanting the event."""
         return self.match.missing + (self.unless is not None and self.unless.holds)
+
+    @property
+    def concerned(self) -> bool:
+        """Whether the rule wants the event, or closes a state at it."""
+        return self.wanted or (self.closes is not None and self.closes.wanted)
 
 
 def explain_rule(rule: Rule, event: Event, least_trust: Trust) -> Explanation:
@@ -121,27 +154,58 @@ def explain_rule(rule: Rule, event: Event, least_trust: Trust) -> Explanation:
     shown = dict(event.fields)
     match = explain(rule.match, shown)
     unless = explain(rule.unless, shown) if rule.unless is not None else None
+    trusted = is_trusted(event.fields, trusts(rule, least_trust))
+    closes = _closes(rule, event)
     fields = wants(rule.match, rule.unless)(event.fields)
     if fields is None:
-        return Explanation(rule, match, unless, wanted=False)
+        return Explanation(rule, match, unless, wanted=False, trusted=trusted, closes=closes)
     by = rule.when.by if rule.when else ()
     key = key_of(fields, by)
-    trusted = is_trusted(fields, rule, least_trust)
     without = tuple(name for name in by if lookup(fields, name) is None)
-    commands = _commands(Match(rule, event, fields, key, trusted)) if key is not None else ()
-    return Explanation(rule, match, unless, True, key, without, trusted, commands)
+    done: tuple[Command, ...] = ()
+    undone: tuple[Command, ...] = ()
+    if key is not None:
+        jobs = plan(Incident(Match(rule, event, fields, key, trusted), rule.when.count if rule.when else 1))
+        done, undone = (_commands(rule.steps(part), jobs) for part in (Part.DO, Part.UNDO))
+    return Explanation(rule, match, unless, True, key, without, trusted, done, undone, closes)
 
 
-def _commands(match: Match) -> tuple[Command, ...]:
-    rule = match.rule
-    jobs = plan(Incident(match, rule.when.count if rule.when else 1))
-    found: list[Command] = []
-    for task, job in zip(rule.do, jobs, strict=True):
-        try:
-            found.append(Command(task.name, tuple(fill_argv(task.argv, job.event, options=task.options))))
-        except FillError as error:
-            found.append(Command(task.name, (), str(error)))
-    return tuple(found)
+def _closes(rule: Rule, event: Event) -> Closes | None:
+    if rule.undo is None or rule.undo.match is None:
+        return None
+    answer = explain(rule.undo.match, dict(event.fields))
+    fields = wants(rule.undo.match, rule.undo.unless)(event.fields)
+    by = rule.undo.by or (rule.when.by if rule.when else ())
+    return Closes(answer, fields is not None, None if fields is None else key_of(fields, by))
+
+
+def _commands(steps: Iterable[Step], jobs: Sequence[Job]) -> tuple[Command, ...]:
+    return tuple(_command(step, jobs[0].event) for step in steps)
+
+
+def _command(step: Step, fields: Mapping[str, FieldValue]) -> Command:
+    kind = kind_of(step)
+    try:
+        if isinstance(step, Task):
+            return Command(step.name, kind, tuple(fill_argv(step.argv, fields, options=step.options)))
+        return Command(step.name, kind, words=_words(step, fields))
+    except FillError as error:
+        return Command(step.name, kind, problem=str(error))
+
+
+def _words(step: Mail | Forward | Emit | Pause | Resume | DeadLetter, fields: Mapping[str, FieldValue]) -> str:
+    match step:
+        case Mail():
+            return f"{', '.join(step.to)}: {fill_known(step.subject, fields)}"
+        case Forward():
+            return step.destination
+        case Emit():
+            filled = ((name, fill(str(value), fields, options=True)) for name, value in step.fields.items())
+            return ", ".join(f"{name}: {value}" for name, value in filled)
+        case Pause() | Resume():
+            return fill(step.rule, fields)
+        case DeadLetter():
+            return fill_known(step.box, fields)
 
 
 def nearest(explanations: Iterable[Explanation], most: int | None = None) -> list[Explanation]:
@@ -151,6 +215,6 @@ def nearest(explanations: Iterable[Explanation], most: int | None = None) -> lis
         explanations: of all rules.
         most: return at most so many, and only rules of which some condition holds; None: all.
     """
-    found = [one for one in explanations if not one.wanted]
+    found = [one for one in explanations if not one.concerned]
     found.sort(key=lambda one: (not one.match.held, one.missing, -one.match.held))
     return found if most is None else [one for one in found[:most] if one.match.held]

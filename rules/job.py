@@ -1,74 +1,50 @@
-"""What there is to do: the tasks that the rules name, and the jobs that events make of them."""
+"""What there is to do because of an event, and how its values get into the arguments of a command."""
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from parsers.event import FieldValue, lookup, printable
 
-DEFAULT_TIMEOUT = 60.0
-"""Seconds; fail2ban's limit, which its users know."""
 
-DEFAULT_GRACE = 5.0
-"""Seconds between TERM and KILL."""
+class Part(enum.Enum):
+    """Which of a rule's lists of steps a job goes through."""
 
-DEFAULT_OUTPUT = 64 * 1024
-"""Octets kept of each of standard output and standard error: a page of traceback and then some."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits of one process, as setrlimit(2) takes them; None leaves the runner's own.
-
-    `processes` counts all processes of the user and is not enforced for root.
-    """
-
-    cpu: int | None = None  # seconds
-    address_space: int | None = None  # octets
-    file_size: int | None = None  # octets
-    open_files: int | None = None
-    processes: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One `run:` step as the configuration gives it; the network side can ask for it only by its name.
-
-    Attributes:
-        name: `RULE/do/N`, N counting from 1.
-        argv: the program and its arguments; `${field}` is filled in each element after the split.
-        options: values that fill `${field}` may begin with `-`.
-        stdin: the event goes to standard input as one JSON document; else it is empty.
-        concurrency: how many of this task run at a time.
-    """
-
-    name: str
-    argv: tuple[str, ...]
-    timeout: float = DEFAULT_TIMEOUT
-    grace: float = DEFAULT_GRACE
-    user: str | None = None
-    group: str | None = None
-    cwd: str = "/"
-    umask: int = 0o077
-    nice: int = 0
-    environment: Mapping[str, str] = field(default_factory=dict)
-    options: bool = False
-    stdin: bool = True
-    output: int = DEFAULT_OUTPUT
-    limits: Limits = Limits()
-    concurrency: int = 4
+    DO = "do"
+    UNDO = "undo"
+    ON_FAILURE = "on_failure"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing to do because of one event.
+    """What one incident makes to be done: the steps of one part of a rule, in order, up to the first that fails.
 
     Attributes:
-        id: a function of the rule, the step, the key and the event (32 hex digits): the same cause, the same id.
-        task: the name of the task.
+        id: a function of the rule, the part, the key and the event (32 hex digits): the same cause, the same id.
         event: the event, ready for JSON.
+        due: when it is to be done, in seconds since 1970; None: now. A job with `part` UNDO that waits for its time
+            is an open state.
+    """
+
+    id: str
+    rule: str
+    part: Part
+    key: tuple[str, ...]
+    event: Mapping[str, FieldValue]
+    due: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt at one step of a job.
+
+    Attributes:
+        id: the job's id and the step's number, `ID-N`: the same for each attempt, so that a process can tell repeats.
+        task: the step's name.
+        number: 1 for the first.
     """
 
     id: str
@@ -76,7 +52,7 @@ class Job:
     task: str
     key: tuple[str, ...]
     event: Mapping[str, FieldValue]
-    attempt: int = 1
+    number: int = 1
 
 
 class FillError(ValueError):
@@ -150,6 +126,20 @@ def fill(argument: str, fields: Mapping[str, FieldValue], *, options: bool = Fal
     if filled.startswith("-") and not argument.startswith("-") and not options:
         raise FillError(f"the value of {argument} begins with '-' and would be an option: {filled[:80]!r}")
     return filled
+
+
+def fill_known(text: str, fields: Mapping[str, FieldValue]) -> str:
+    """Put the event's values into a text that people read: a field that is absent shows as `-`, and nothing fails."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[2] is None:
+            return "$" if match[1] else match[0]
+        try:
+            return _text(match[2], lookup(fields, match[2]))
+        except FillError:
+            return "-"
+
+    return PLACEHOLDER.sub(value, text)
 
 
 def _text(name: str, value: FieldValue) -> str:

@@ -1,4 +1,4 @@
-"""Tasks out of a rule file: the steps of `do`, and how their processes run."""
+"""Tasks out of a rule file: their commands, and how their processes run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from parsers.errors import OperatorError, Place
-from rules.job import PLACEHOLDER, FillError, Limits, Task, check_argument
+from rules.job import PLACEHOLDER, FillError, check_argument
 from rules.load_condition import check_field
 from rules.schema import Fields, Problems, Reader, as_table, scalar_of, sequence_of
-from rules.strict_yaml import MappingNode, Node, ScalarNode, SequenceNode, shown
+from rules.step import Limits, Task
+from rules.strict_yaml import MappingNode, Node, ScalarNode, shown
 from rules.values import as_choice, as_duration, as_int, as_mode, as_size, as_text
 
 MAX_CONCURRENCY = 1024
@@ -29,38 +30,12 @@ _READ_OPERATORS = frozenset({"[", "expr", "find", "test"})
 """Programs to which such a word means something: `find -exec … ;`."""
 
 
-def as_steps(rule: str, defaults: Task) -> Reader[tuple[Task, ...]]:
-    """Read `do`: one step or a list of steps; `defaults` says what a step leaves out."""
-
-    def read(node: Node, problems: Problems) -> tuple[Task, ...]:
-        if isinstance(node, ScalarNode):
-            raise OperatorError("a step is wanted: {run: [program, argument]}", node.place)
-        if isinstance(node, SequenceNode) and not node.items:
-            raise OperatorError("there is no step; leave the key away if the rule only tells the log", node.place)
-        items = node.items if isinstance(node, SequenceNode) else (node,)
-        tasks = [
-            problems.attempt(item, _as_step(f"{rule}/do/{number}", defaults)) for number, item in enumerate(items, 1)
-        ]
-        return tuple(task for task in tasks if task is not None)
-
-    return read
-
-
 def as_task_defaults(builtin: Task) -> Reader[Task]:
     """Read `defaults.run`: how processes run whose step does not say otherwise."""
 
     def read(node: Node, problems: Problems) -> Task:
         with Fields(node, problems, "run") as fields:
-            return _options(fields, builtin)
-
-    return read
-
-
-def _as_step(name: str, defaults: Task) -> Reader[Task]:
-    def read(node: Node, problems: Problems) -> Task:
-        with Fields(node, problems, "do") as fields:
-            argv = fields.require("run", as_argv, "write {run: [program, argument]}")
-            return replace(_options(fields, defaults), name=name, argv=argv or ())
+            return task_options(fields, builtin)
 
     return read
 
@@ -75,6 +50,33 @@ def as_argv(node: Node, problems: Problems) -> tuple[str, ...]:
     read = [problems.attempt(item, _as_program if number == 0 else _as_argument) for number, item in enumerate(items)]
     _warn_of_operators(items, problems)
     return tuple(argument for argument in read if argument is not None)
+
+
+def as_fixed_argv(node: Node, problems: Problems) -> tuple[str, ...]:
+    """Read the command of a stream, which no event can fill in."""
+    argv = as_argv(node, problems)
+    for argument in argv:
+        if filled := next((match[0] for match in PLACEHOLDER.finditer(argument) if match[2] is not None), None):
+            raise OperatorError(
+                f"{filled} cannot be filled in: this process is started once and then reads all its events from "
+                "standard input, one a line",
+                node.place,
+            )
+    return argv
+
+
+def as_filled(pattern: str = r"(?s).+", wanted: str = "text") -> Reader[str]:
+    """Read text in which `${field}` may stand, and which matches the whole pattern."""
+    text = as_text(pattern, wanted)
+
+    def read(node: Node, problems: Problems) -> str:
+        text(node, problems)
+        return _argument(scalar_of(node), problems, program=False)
+
+    return read
+
+
+as_lock = as_text(r"[A-Za-z0-9][\w.-]{0,99}", "a lock's name of letters, figures and _ . -")
 
 
 def _warn_of_operators(items: tuple[Node, ...], problems: Problems) -> None:
@@ -127,7 +129,8 @@ def _argument(node: ScalarNode, problems: Problems, *, program: bool) -> str:
     return node.text
 
 
-def _options(fields: Fields, defaults: Task) -> Task:
+def task_options(fields: Fields, defaults: Task) -> Task:
+    """Read how a process runs, apart from its lock, which is one rule's or step's and no default for all."""
     concurrency = as_int(1, MAX_CONCURRENCY)
     return replace(
         defaults,

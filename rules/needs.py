@@ -33,9 +33,10 @@ from rules.condition import (
 )
 from rules.match import found_fields, one_passes, plain, value_test
 from rules.necessary import MIN_LITERAL, Necessary, of_literal, of_regex
+from rules.own_events import OWN
 
 Need = tuple[Necessary, ...]
-"""Alternatives: every message in question holds at least one of them."""
+"""Alternatives: every message in question holds at least one of them; of none, there is no such message."""
 
 MAX_ALTERNATIVES = 2000
 """More alternatives than this for one condition are not worth their place in the database."""
@@ -142,6 +143,8 @@ class Needs:
             return _either((_of_value(condition), self._of_grammars(condition, conjunction)))
         if name.startswith(_STRUCTURED_DATA):
             return _of_structured_data(condition)
+        if name == "event.dataset" and _names_only(condition, OWN):
+            return ()
         if name.startswith(_OF_SOURCE) or (is_reserved(name) and name != "event.module"):
             return None
         return self._of_grammars(condition, conjunction)
@@ -257,6 +260,16 @@ def _of_priority(condition: _Single) -> Need | None:
     if DEFAULT_PRIORITY in passing:
         return None  # a message without a priority has this one
     return (Necessary(f"<(?:{'|'.join(map(str, passing))})>", 3),) if passing else ()
+
+
+def _names_only(condition: _Single, names: frozenset[str]) -> bool:
+    """Tell whether the condition holds for none but these values."""
+    match condition:
+        case Equals(_, value):
+            return value in names
+        case OneOf(_, values):
+            return names.issuperset(values)
+    return False
 
 
 def _of_structured_data(condition: _Single) -> Need | None:

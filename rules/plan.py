@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from parsers.event import FieldValue, printable
 from parsers.message import Trust
 from rules.correlate import Incident
-from rules.job import Job
+from rules.job import Job, Part
+from rules.own_events import is_own
 from rules.rule import Rule
 
-_TRUST = {trust.name.lower(): trust for trust in Trust}
+NEVER = 253402300800.0
+"""The year 10000, in seconds since 1970: when a state is due that only an event closes."""
 
 
 def job_id(*parts: str | bytes | float) -> str:
@@ -24,21 +26,38 @@ def job_id(*parts: str | bytes | float) -> str:
     return digest.hexdigest()
 
 
-def is_trusted(fields: Mapping[str, FieldValue], rule: Rule, least: Trust) -> bool:
-    """Tell whether a message may start the rule's processes: by how its sender is known, or by its network."""
-    return "gateway.trusted" in fields or _TRUST[str(fields["gateway.trust"])] >= (rule.trust or least)
+def trusts(rule: Rule, least: Trust) -> frozenset[object]:
+    """Return the values of `gateway.trust` of the senders that may start the rule's processes."""
+    return frozenset(trust.name.lower() for trust in Trust if trust >= (rule.trust or least))
+
+
+def is_trusted(fields: Mapping[str, FieldValue], enough: frozenset[object]) -> bool:
+    """Tell whether a message may start a rule's processes: by its network, or by how its sender is known.
+
+    Args:
+        fields: the message's.
+        enough: what `trusts` returned for the rule.
+    """
+    return "gateway.trusted" in fields or fields["gateway.trust"] in enough
 
 
 def plan(incident: Incident) -> tuple[Job, ...]:
-    """Return the incident's jobs, one for each step, to be done in this order."""
-    match = incident.match
+    """Return what an incident makes to be done: the job of `do`, and the one that undoes it when the rule says how.
+
+    Their event has `rule.name`, the rule; but what the gateway says of its own jobs keeps the name of the rule whose
+    job it was.
+    """
+    match, rule = incident.match, incident.match.rule
+    if not rule.do and not rule.undo:
+        return ()
     message = match.event.message
     fields = match.event.to_dict()
     # what regular expressions found is text
     fields.update({name: printable(str(value)) for name, value in match.fields.items() if name not in fields})
-    fields["rule.name"] = match.rule.name
+    if not is_own(match.event.fields):
+        fields["rule.name"] = rule.name
     fields["gateway.count"] = incident.count
-    fields["gateway.key"] = [printable(value) for value in match.key]
+    fields["gateway.key"] = list(match.key)
     cause: tuple[str | bytes | float, ...] = (
         *match.key,
         message.origin.dataset,
@@ -46,13 +65,9 @@ def plan(incident: Incident) -> tuple[Job, ...]:
         message.offset,
         message.frame,
     )
-    return tuple(
-        Job(
-            id=job_id(match.rule.name, step, *cause),
-            rule=match.rule.name,
-            task=task.name,
-            key=tuple(map(printable, match.key)),
-            event=fields,
-        )
-        for step, task in enumerate(match.rule.do, 1)
-    )
+
+    def job(part: Part, due: float | None = None) -> Job:
+        return Job(job_id(rule.name, part.value, *cause), rule.name, part, match.key, fields, due)
+
+    do = (job(Part.DO),) if rule.do else ()
+    return (*do, job(Part.UNDO, NEVER if incident.due is None else incident.due)) if rule.undo else do

@@ -8,48 +8,39 @@ fields it asks for. Where that is not plain to see, the way counts as open: what
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations, product
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 from parsers.event import FieldValue
-from parsers.fields import INTEGERS, is_reserved
+from parsers.fields import is_reserved
 from parsers.lowering import CompiledGrammar
 from parsers.message import Trust
 from parsers.parse import PRIORITIES, serves
 from rules.condition import (
     AllOf,
-    AnyOf,
-    Compare,
-    Condition,
-    Contains,
     Equals,
     Exists,
-    Glob,
-    InNetworks,
-    Matches,
     Not,
     OneOf,
 )
 from rules.job import PLACEHOLDER
-from rules.match import compile_condition, plain
+from rules.job import Part as RulePart
+from rules.match import compile_condition, plain, wants
 from rules.needs import Needs, Producer, can_hold, found_by_rule
-from rules.rule import Rule
+from rules.own_events import EMITTED, asks_for_own
+from rules.rule import Count, Rule
 from rules.schema import did_you_mean
+from rules.step import Emit, Mail, Pause, texts_of
+from rules.ways import Part, Way, exclude, field_of, follows, values_of, ways_to_fulfil
 from rules.words import value_words, words
 
-MAX_WAYS = 200
-"""Ways to fulfil one rule that are looked at; a rule with more counts as one that can fire."""
+NEVER_FIRES = "it can never fire: "
 
 NEAR = 0.7
 """How like a right value a wrong one must be to pass for its misspelling."""
 
 MAX_LISTED = 24
 """Right values that are listed when a wrong one is like none of them."""
-
-Leaf = Equals | OneOf | InNetworks | Glob | Matches | Contains | Compare | Exists
-Part = Leaf | Not
-"""A condition that joins no others; the inner one of a Not is a leaf."""
-Way = tuple[Part, ...]
 
 _PROGRAM = ("process.name", "log.syslog.appname")
 _OF_ENVELOPE = frozenset({"host.name", "process.name", "process.pid"})
@@ -84,9 +75,15 @@ class Doubt:
 
 
 class Review:
-    """Looks at rules, knowing the grammars that parse the messages and the names of the sources."""
+    """Looks at rules, knowing the grammars that parse the messages, the names of the sources, and all rules."""
 
-    def __init__(self, grammars: Iterable[CompiledGrammar], sources: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, grammars: Iterable[CompiledGrammar], sources: Iterable[str] | None = None, rules: Sequence[Rule] = ()
+    ) -> None:
+        self._names = {rule.name for rule in rules}
+        self._emits = [
+            step for rule in rules for part in RulePart for step in rule.steps(part) if isinstance(step, Emit)
+        ]
         producers = Needs(grammars).producers
         self._any_field = any(producer.form.any_field for producer in producers)
         self._modules = {plain(one.sets["event.module"]) for one in producers if one.form.any_field}
@@ -109,28 +106,29 @@ class Review:
             yield never
             return
         yield from self._unfillable(rule, ways)
+        yield from self._closing(rule)
+        yield from _odd(rule)
 
     def _never(self, rule: Rule, ways: Sequence[Way]) -> Doubt | None:
         """Return why a rule never fires; None when it may."""
         found = found_by_rule([rule.match, *([rule.unless] if rule.unless else [])])
         doubts: list[Doubt] = []
         for way in ways:
-            doubt = (
-                self._excludes_itself(rule, way)
-                or self._excluded(rule, way)
-                or self._no_message(rule, way, found)
-                or self._not_counted(rule, way, found)
-            )
+            doubt = self._excludes_itself(rule, way) or self._excluded(rule, way)
+            if doubt is None and asks_for_own(AllOf(way)):
+                doubt = self._no_own_event(rule, way)
+            elif doubt is None and not self._may_be_emitted(way):
+                doubt = self._no_message(rule, way, found) or self._not_counted(rule, way, found)
             if doubt is None:
                 return None
             doubts.append(doubt)
         if not doubts:
-            return Doubt(rule, f"it can never fire: {words(rule.match)} holds for no event")
+            return Doubt(rule, f"{NEVER_FIRES}{words(rule.match)} holds for no event")
         first = doubts[0]
         more = f" (and so for all {len(doubts)} ways to fulfil it)" if len(doubts) > 1 else ""
         return Doubt(
             rule,
-            f"it can never fire: {first.problem}{more}",
+            f"{NEVER_FIRES}{first.problem}{more}",
             any(doubt.only_any_field for doubt in doubts),
             any(doubt.mild for doubt in doubts),
         )
@@ -151,6 +149,36 @@ class Review:
         if rule.unless is None or not follows(rule.unless, way):
             return None
         return Doubt(rule, f"`unless` excludes all that `match` wants: {words(rule.unless)}")
+
+    def _no_own_event(self, rule: Rule, way: Way) -> Doubt | None:
+        """Return why what the gateway says of its own jobs does not fulfil a way."""
+        for part in way:
+            if not isinstance(part, Equals | OneOf) or part.field != "rule.name":
+                continue
+            wanted = [plain(value) for value in values_of(part)]
+            if wanted == [rule.name]:
+                return Doubt(rule, f"{words(part)} is this rule, and a rule never sees what it caused")
+            if self._names and self._names.isdisjoint(wanted):
+                advice = did_you_mean(wanted[0], self._names) if wanted else ""
+                return Doubt(rule, f"there is no rule {' or '.join(wanted)}{advice}")
+        return None
+
+    def _may_be_emitted(self, way: Way) -> bool:
+        """Tell whether an event that a rule's `emit` makes may fulfil a way."""
+        return any(all(_emit_may_hold(step, part) for part in way) for step in self._emits)
+
+    def _closing(self, rule: Rule) -> Iterator[Doubt]:
+        """Yield why the event never comes that closes the rule's states."""
+        if rule.undo is None or rule.undo.match is None:
+            return
+        by = rule.undo.by or (rule.when.by if rule.when else ())
+        closing = replace(rule, match=rule.undo.match, unless=rule.undo.unless, when=Count(1, 1.0, by))
+        ways = ways_to_fulfil(closing.match)
+        never = self._never(closing, ways) if ways is not None else None
+        if never is not None:
+            reason = never.problem.removeprefix(NEVER_FIRES)
+            what = "its states never close" if rule.undo.after is None else "no event ever closes its states"
+            yield replace(never, rule=rule, problem=f"{what}: {reason}")
 
     def _no_message(self, rule: Rule, way: Way, found: frozenset[str]) -> Doubt | None:
         """Return why no message fulfils a way."""
@@ -194,16 +222,21 @@ class Review:
     def _unfillable(self, rule: Rule, ways: Sequence[Way]) -> Iterator[Doubt]:
         """Yield fields that a command wants and that none of the rule's messages has."""
         found = found_by_rule([rule.match, *([rule.unless] if rule.unless else [])]) | _ADDED_FOR_COMMANDS
-        for task in rule.do:
-            names = [match[2] for argument in task.argv for match in PLACEHOLDER.finditer(argument) if match[2]]
+        for step in rule.do:
+            # a mail goes out with a dash in the place of what is absent
+            texts = [] if isinstance(step, Mail) else texts_of(step)
+            names = [match[2] for text in texts for match in PLACEHOLDER.finditer(text) if match[2]]
             for name in dict.fromkeys(names):
-                if name in found or any(
-                    self._may_hold([*(part for part in way if field_of(part) not in found), Exists(name, True)])
-                    for way in ways
-                ):
+                if name in found or any(self._may_have(name, way, found) for way in ways):
                     continue
-                problem = f"{task.name} wants ${{{name}}}, which no message that it matches has, so it cannot be run"
+                problem = f"{step.name} wants ${{{name}}}, which no message that it matches has, so it cannot be run"
                 yield Doubt(rule, problem, self._any_field)
+
+    def _may_have(self, name: str, way: Way, found: frozenset[str]) -> bool:
+        """Tell whether what fulfils a way may have a field."""
+        if asks_for_own(AllOf(way)) or self._may_be_emitted((*way, Exists(name, True))):
+            return True
+        return self._may_hold([*(part for part in way if field_of(part) not in found), Exists(name, True)])
 
     def _may_hold(self, parts: Sequence[Part]) -> bool:
         """Tell whether a message of any kind may fulfil all of these, as far as envelope and grammars decide it."""
@@ -236,20 +269,49 @@ class Review:
         return sorted(values | self._modules if name == "event.module" else values)
 
 
+def _odd(rule: Rule) -> Iterator[Doubt]:
+    """Yield what a rule does that is plain to see, and probably not meant."""
+    for step in (step for part in RulePart for step in rule.steps(part)):
+        if isinstance(step, Pause) and step.rule == rule.name:
+            yield Doubt(
+                rule, f"{step.name} pauses the rule itself: its jobs then wait until somebody resumes it", mild=True
+            )
+        if isinstance(step, Emit) and _wants_emitted(rule, step):
+            yield Doubt(rule, f"{step.name} makes what the rule matches, but a rule never sees what it caused")
+    if rule.retry is not None and not rule.idempotent:
+        problem = (
+            "with `idempotent: false` a task whose end nobody saw is not run again, but `retry` runs one again that "
+            "failed; if that may do harm as well, leave it away"
+        )
+        yield Doubt(rule, problem, mild=True)
+
+
+def _wants_emitted(rule: Rule, step: Emit) -> bool:
+    """Tell whether a rule certainly matches what a step emits."""
+    if any(PLACEHOLDER.search(text) for text in texts_of(step)):
+        return False
+    fields: dict[str, FieldValue] = {**step.fields, "event.dataset": EMITTED, "gateway.trust": Trust.LOCAL.name.lower()}
+    return wants(rule.match, rule.unless)(fields) is not None
+
+
+def _emit_may_hold(step: Emit, part: Part) -> bool:
+    """Tell whether an emitted event may fulfil a condition."""
+    name = field_of(part)
+    value = step.fields.get(name, EMITTED if name == "event.dataset" else None)
+    if isinstance(value, str) and PLACEHOLDER.search(value):
+        return True
+    if value is None and (is_reserved(name) or name.startswith("rule.")):
+        return True
+    return compile_condition(part)({} if value is None else {name: value})
+
+
 def _finite_values(sources: Iterable[str] | None) -> Mapping[str, list[str]]:
     """Return all values of the fields of which they are known."""
     values = {name: sorted({plain(fields[name]) for fields in PRIORITIES}) for name in PRIORITIES[0]}
     values["gateway.trust"] = [trust.name.lower() for trust in Trust]
     if sources is not None:
-        values["event.dataset"] = sorted(sources)
+        values["event.dataset"] = sorted(sources)  # ours are looked at apart
     return values
-
-
-def field_of(part: Part) -> str:
-    """Return the field that a condition asks for."""
-    leaf = part.condition if isinstance(part, Not) else part
-    assert not isinstance(leaf, AllOf | AnyOf | Not)  # noqa: S101 -- `ways_to_fulfil` took those apart
-    return leaf.field
 
 
 def _of_envelope(name: str) -> bool:
@@ -265,107 +327,9 @@ def _form_may_hold(producer: Producer, part: Part) -> bool:
     name = field_of(part)
     of_header = name in _PROGRAM and not producer.fills(name) and name not in producer.sets
     if of_header and producer.programs and isinstance(part, Equals | OneOf):
-        return any(serves(producer.programs, _program(plain(value))) for value in _values_of(part))
+        return any(serves(producer.programs, _program(plain(value))) for value in values_of(part))
     return can_hold(producer, part)
 
 
 def _program(name: str) -> str:
     return name.lower().rpartition("/")[2] if name.startswith("/") else name.lower()
-
-
-def ways_to_fulfil(condition: Condition) -> list[Way] | None:
-    """Return every way to fulfil a condition as conditions that must all hold; None when they are too many."""
-    match condition:
-        case AllOf(conditions):
-            return _all_ways(conditions)
-        case AnyOf(conditions):
-            return _any_way(conditions)
-        case Not(AllOf(conditions)):
-            return _any_way([Not(part) for part in conditions])
-        case Not(AnyOf(conditions)):
-            return _all_ways([Not(part) for part in conditions])
-        case Not(Not(inner)):
-            return ways_to_fulfil(inner)
-        case _:
-            return [(condition,)]
-
-
-def _any_way(conditions: Iterable[Condition]) -> list[Way] | None:
-    ways: list[Way] = []
-    for part in conditions:
-        more = ways_to_fulfil(part)
-        if more is None or len(ways) + len(more) > MAX_WAYS:
-            return None
-        ways.extend(more)
-    return ways
-
-
-def _all_ways(conditions: Iterable[Condition]) -> list[Way] | None:
-    ways: list[Way] = [()]
-    for part in conditions:
-        more = ways_to_fulfil(part)
-        if more is None or len(ways) * len(more) > MAX_WAYS:
-            return None
-        ways = [tuple(dict.fromkeys(one + other)) for one, other in product(ways, more)]
-    return ways
-
-
-def exclude(one: Part, other: Part) -> bool:
-    """Tell whether two conditions can never both hold for one value of a field."""
-    if field_of(one) != field_of(other):
-        return False
-    if (isinstance(one, Not) and one.condition == other) or (isinstance(other, Not) and other.condition == one):
-        return True
-    for first, second in ((one, other), (other, one)):
-        match first:
-            case Exists(_, False):
-                return not isinstance(second, Not) and second != first
-            case Equals() | OneOf():
-                test = compile_condition(second)
-                return not any(test({first.field: value}) for value in _values_of(first))
-    match one, other:
-        case Compare(), Compare():
-            return _bounds_exclude(one, other)
-        case InNetworks(_, networks), InNetworks(_, others):
-            return not any(a.version == b.version and a.overlaps(b) for a in networks for b in others)
-    return False
-
-
-def _values_of(condition: Equals | OneOf) -> Sequence[FieldValue]:
-    return condition.values if isinstance(condition, OneOf) else (condition.value,)
-
-
-def _bounds_exclude(one: Compare, other: Compare) -> bool:
-    low, high = (one, other) if one.operator in ("gt", "ge") else (other, one)
-    if low.operator not in ("gt", "ge") or high.operator not in ("lt", "le"):
-        return False
-    if low.number == high.number:
-        return low.operator == "gt" or high.operator == "lt"
-    if low.number > high.number:
-        return True
-    # between 4 and 5 there is no whole number
-    return low.field in INTEGERS and low.operator == "gt" and high.operator == "lt" and high.number - low.number <= 1
-
-
-def follows(condition: Condition, way: Way) -> bool:
-    """Tell whether a condition holds for every event that fulfils this way."""
-    match condition:
-        case AllOf(conditions):
-            return all(follows(part, way) for part in conditions)
-        case AnyOf(conditions):
-            return any(follows(part, way) for part in conditions)
-        case Not(inner):
-            return condition in way or (isinstance(inner, Not) and follows(inner.condition, way))
-        case _:
-            return condition in way or any(_implies(part, condition) for part in way)
-
-
-def _implies(part: Part, condition: Leaf) -> bool:
-    if field_of(part) != condition.field or isinstance(part, Not):
-        return False
-    if isinstance(condition, Exists):
-        return condition.expected and not isinstance(part, Exists)
-    if isinstance(part, Equals | OneOf):
-        test = compile_condition(condition)
-        return bool(_values_of(part)) and all(test({condition.field: value}) for value in _values_of(part))
-    return False

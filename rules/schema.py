@@ -27,10 +27,12 @@ class Problems:
 
     Attributes:
         own_fields: fields of events that the file itself makes, and that nobody else needs to know.
+        places: where each step stands, by its name.
     """
 
     def __init__(self) -> None:
         self.own_fields: set[str] = set()
+        self.places: dict[str, Place] = {}
         self._errors: list[OperatorError] = []
         self._warnings: list[OperatorError] = []
 
@@ -120,6 +122,10 @@ class Fields:
 
     def __contains__(self, key: str) -> bool:
         return key in self._entries
+
+    def left(self) -> tuple[str, ...]:
+        """Return the keys that nobody has taken yet."""
+        return tuple(self._entries)
 
     def place_of(self, key: str) -> Place:
         """Return where a key that has not been taken stands, else where the mapping begins."""

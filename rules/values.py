@@ -59,15 +59,35 @@ def as_int(low: int, high: int) -> Reader[int]:
     return leaf(wanted, convert)
 
 
-def as_number() -> Reader[float]:
-    """Read a decimal number, whole or with a fraction."""
+def as_number(low: float | None = None, high: float | None = None) -> Reader[float]:
+    """Read a decimal number, whole or with a fraction, within bounds where there are any."""
+    wanted = "a decimal number" if low is None or high is None else f"a number from {low:g} to {high:g}"
 
     def convert(node: ScalarNode) -> float:
         if not node.plain or not re.fullmatch(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?", node.text, re.ASCII):
-            raise OperatorError(f"a decimal number without quotes is wanted, not {shown(node.text)}", node.place)
-        return float(node.text)
+            raise OperatorError(f"{wanted} without quotes is wanted, not {shown(node.text)}", node.place)
+        value = float(node.text)
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise OperatorError(f"{wanted} is wanted, not {shown(node.text)}", node.place)
+        return value
 
-    return leaf("a decimal number", convert)
+    return leaf(wanted, convert)
+
+
+def as_percent() -> Reader[float]:
+    """Read a percentage from `0%` to `100%` as the part of one that it is."""
+    wanted = "a percentage such as 20%"
+
+    def convert(node: ScalarNode) -> float:
+        match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%", node.text, re.ASCII)
+        if match is None or float(match[1]) > 100:
+            bare = re.fullmatch(r"0\.[0-9]{1,6}|[0-9]{1,2}", node.text, re.ASCII)
+            number = float(node.text) if bare else 0.0
+            advice = f"; write {number * 100 if '.' in node.text else number:g}%" if bare else ""
+            raise OperatorError(f"{wanted} is wanted, not {shown(node.text)}{advice}", node.place)
+        return float(match[1]) / 100
+
+    return leaf(wanted, convert)
 
 
 def as_bool() -> Reader[bool]:

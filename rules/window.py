@@ -59,6 +59,12 @@ class CountWindow:
         oldest = now - self._within
         return sum(1 for time in self._times.get(key, ()) if time > oldest)
 
+    def shift(self, seconds: float) -> None:
+        """Move all times along with a clock that was set."""
+        for times in self._times.values():
+            for index, time in enumerate(times):
+                times[index] = time + seconds
+
     def __len__(self) -> int:
         """Count the keys in memory."""
         return len(self._times)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rules.correlate import Correlation, Match, key_of, window_key
+from rules.rule import Undo
 from tests.rules.sample_rules import AT_ONCE, FAILED, NOW, failed
 
 
@@ -17,8 +20,8 @@ def test_without_a_condition_over_time_every_match_is_an_incident() -> None:
     """One event, one incident, one key for all."""
     correlation = Correlation(AT_ONCE)
     match = _match(correlation)
-    incident = correlation.feed(match, NOW)
-    assert incident is not None
+    assert correlation.completes(match.key, NOW, trusted=True)
+    incident = correlation.incident(match, NOW)
     assert (incident.match, incident.count, match.key) == (match, 1, ())
 
 
@@ -26,20 +29,35 @@ def test_enough_matches_of_one_key_are_one_incident() -> None:
     """Other keys count for themselves, and after an incident counting begins anew."""
     correlation = Correlation(FAILED)
     ours, other = _match(correlation), _match(correlation, "192.0.2.8")
-    found = [correlation.feed(match, NOW) for match in (ours, other, ours, other, ours, ours)]
-    assert [incident is not None for incident in found] == [False, False, False, False, True, False]
-    assert found[4] is not None
-    assert (found[4].match, found[4].count) == (ours, 3)
+    found = [correlation.completes(match.key, NOW, trusted=True) for match in (ours, other, ours, other, ours, ours)]
+    assert found == [False, False, False, False, True, False]
+    incident = correlation.incident(ours, NOW)
+    assert (incident.match, incident.count, incident.due) == (ours, 3, None)
 
 
 def test_forged_messages_do_not_complete_a_true_one() -> None:
     """Matches of senders that are not trusted are counted apart."""
     correlation = Correlation(FAILED)
-    forged, true = _match(correlation, trusted=False), _match(correlation)
-    found = [correlation.feed(match, NOW) for match in (forged, forged, true, forged)]
-    assert [incident is not None for incident in found] == [False, False, False, True]
-    assert found[3] is not None
-    assert not found[3].match.trusted
+    key = _match(correlation).key
+    found = [correlation.completes(key, NOW, trusted=trusted) for trusted in (False, False, True, False)]
+    assert found == [False, False, False, True]
+
+
+def test_a_state_is_due_after_its_time_and_grows() -> None:
+    """Only a trusted match opens one; each time for the same key it stays open longer, up to a limit."""
+    correlation = Correlation(replace(AT_ONCE, undo=Undo((), 10.0, 2.0, 35.0)))
+    match, states = _match(correlation), correlation.states
+    assert states is not None
+    assert correlation.incident(_match(correlation, trusted=False), NOW).due is None
+    found = []
+    for _ in range(4):
+        due = correlation.incident(match, NOW).due
+        states.open(match.key, due, "job")
+        assert correlation.swallows(match.key)
+        states.close(match.key)
+        assert not correlation.swallows(match.key)
+        found.append(None if due is None else due - NOW)
+    assert found == [10.0, 20.0, 35.0, 35.0]
 
 
 def test_window_keys_of_the_two_kinds_never_meet() -> None:

@@ -9,8 +9,9 @@ import pytest
 from parsers.errors import Place
 from parsers.message import Trust
 from rules.examples import START, Failure, batches, frame_of, run_tests
-from rules.job import Task
+from rules.load import Defaults, load_rules
 from rules.rule import Expect, Rule, Send, TestStep
+from rules.step import Task
 from tests.rules.sample_rules import FAILED, PARSER
 
 LOGIN = "sshd[7]: Failed password for root from 192.0.2.7 port 4000 ssh2"
@@ -110,3 +111,86 @@ def test_texts_get_a_header_where_they_have_none() -> None:
 def test_a_failure_is_one_line() -> None:
     """Place, rule, problem."""
     assert str(Failure("r", Place("f", 1, 2), "p")) == "f:1:2: rule r: p"
+
+
+DESIGN_RULE = """
+- rule: ssh-bruteforce
+  match:  {event.action: ssh-login, event.outcome: failure}
+  unless: {source.ip: {in: [127.0.0.0/8, "::1", 10.0.0.0/8]}}
+  when:   {count: 5, within: 10m, by: [source.ip]}
+  do:     {run: [nft, add, element, inet, gw, banned, "{ ${source.ip} }"]}
+  undo:   {after: 10m, grow: 2, max: 5w, run: [nft, delete, element, inet, gw, banned, "{ ${source.ip} }"]}
+  test:
+    - {send: "sshd[7]: Failed password for root from 192.0.2.7 port 4000 ssh2", times: 5, expect: {do: 1}}
+    - {advance: 10m, expect: {undo: 1}}
+"""
+
+
+def run_text(text: str) -> list[str]:
+    """Load the one rule of a text and run its tests."""
+    loaded = load_rules(text, "r.yaml", Defaults())
+    assert not loaded.errors
+    assert not loaded.warnings
+    return [failure.problem for failure in run_tests(loaded.rules[0], PARSER)]
+
+
+def test_the_rule_of_the_design_passes_as_it_is_written() -> None:
+    """A ban, and its end."""
+    assert run_text(DESIGN_RULE) == []
+    assert run_text(DESIGN_RULE.replace("advance: 10m", "advance: 9m59s")) == [
+        "expected `undo` 1 time(s), it was done 0 time(s)"
+    ]
+
+
+FAILS = "sshd[7]: Failed password for root from 192.0.2.7 port 4000 ssh2"
+SUCCEEDS = "sshd[7]: Accepted password for root from 192.0.2.7 port 4000 ssh2"
+
+
+def test_states_open_and_close_in_virtual_time() -> None:
+    """By time, which grows, while messages come too; by an event; repeats do nothing meanwhile."""
+    text = f"""
+- rule: r
+  match: {{event.action: ssh-login, event.outcome: failure}}
+  when: {{count: 1, within: 1m, by: [source.ip]}}
+  do: {{run: [ban, "${{source.ip}}"]}}
+  undo: {{after: 10s, grow: 2, match: {{event.action: ssh-login, event.outcome: success}}, run: [unban]}}
+  test:
+    - {{send: "{FAILS}", times: 3, expect: {{do: 1, argv: [ban, 192.0.2.7], undo: 0, open: 1}}}}
+    - {{advance: 10s, expect: {{do: 0, undo: 1, open: 0}}}}
+    - {{send: "{FAILS}", times: 22, every: 1s, expect: {{do: 2, undo: 1, open: 1}}}}
+    - {{send: "{SUCCEEDS}", times: 2, expect: {{undo: 1, open: 0}}}}
+    - {{advance: 1h, expect: {{undo: 0}}}}
+"""
+    assert run_text(text) == []
+    (problem,) = run_text(text.replace("undo: 0, open: 1", "undo: 0, open: 2"))
+    assert problem == "expected 2 open state(s), there are 1"
+
+
+def test_events_of_our_own_are_sent_as_fields() -> None:
+    """The gateway's to rules that ask for them, emitted ones to all."""
+    text = """
+- rule: r
+  match: {event.action: job-finished, rule.name: backup}
+  test:
+    - {send: {event.action: job-finished, rule.name: backup}, expect: {do: 0}}
+    - {send: {event.dataset: emit, event.action: job-finished, rule.name: backup}, times: 2, expect: {do: 2}}
+    - {send: {event.dataset: emit, event.action: job-finished, gateway.ancestors: [r]}, expect: {do: 0}}
+"""
+    assert run_text(text) == []
+    assert run_text(text.replace("match: {", "match: {event.dataset: gateway, ")) == [
+        "expected `do` 0 time(s), it was done 1 time(s)",
+        "expected `do` 2 time(s), it was done 0 time(s)",
+    ]
+
+
+def test_a_command_that_is_not_the_first_step() -> None:
+    """The first process counts; when nothing was done, there is none."""
+    text = f"""
+- rule: r
+  match: {{event.action: ssh-login}}
+  do: [{{mail: root, subject: x}}, {{run: [a]}}]
+  test:
+    - {{send: "{FAILS}", expect: {{argv: [a]}}}}
+    - {{expect: {{argv: [a]}}}}
+"""
+    assert run_text(text) == ["expected a command, and nothing was done"]

@@ -133,3 +133,41 @@ def test_trust_and_commands() -> None:
     assert (good.task, good.argv, good.problem) == ("r/do/1", ("echo", "root"), None)
     assert (bad.argv, bad.problem) == ((), "the event has no field nope")
     assert found.match == Answer("event.action: ssh-login", True, "ssh-login")
+
+
+def test_steps_of_every_kind_and_what_undoes_them() -> None:
+    """Each in a few words; the event that closes a state is explained as well."""
+    (rule,) = load_rules(
+        """
+- rule: r
+  match: {event.action: ssh-login, event.outcome: failure}
+  when: {count: 2, within: 1m, by: [source.ip]}
+  do:
+    - {stream: [cat]}
+    - {mail: [root, ops], subject: "${user.name} from ${nobody.has}"}
+    - {forward: centre}
+    - {emit: {event.action: alarm, labels.of: "${source.ip}"}}
+    - {pause: other}
+    - {emit: {labels.x: "${nobody.has}"}}
+  undo: {match: {event.action: ssh-login, event.outcome: success}, run: [unban, "${source.ip}"]}
+""",
+        "r.yaml",
+        Defaults(),
+    ).rules
+    found = explain_rule(rule, event(), Trust.NETWORK)
+    assert [(one.kind, one.argv, one.words, one.problem) for one in found.commands] == [
+        ("stream", ("cat",), "", None),
+        ("mail", (), "root, ops: root from -", None),
+        ("forward", (), "centre", None),
+        ("emit", (), "event.action: alarm, labels.of: 192.0.2.7", None),
+        ("pause", (), "other", None),
+        ("emit", (), "", "the event has no field nobody.has"),
+    ]
+    assert [one.argv for one in found.undoing] == [("unban", "192.0.2.7")]
+    assert found.closes is not None
+    assert not found.closes.wanted
+    login = explain_rule(rule, event("sshd[7]: Accepted password for root from 192.0.2.7 port 1 ssh2"), Trust.NETWORK)
+    assert login.closes is not None
+    assert (login.wanted, login.concerned, login.closes.wanted) == (False, True, True)
+    assert login.closes.key == ("192.0.2.7",)
+    assert nearest([login]) == []

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from parsers.errors import Place
 from parsers.message import Trust
 from rules.condition import AllOf, Equals, InNetworks
-from rules.job import Task
 from rules.load import BUILTIN, Defaults, LoadedFile, load_rules, merge
-from rules.rule import Count, Expect, Rule, Send, TestStep
+from rules.rule import Busy, Count, Expect, Rate, Retry, Rule, Send, TestStep, Undo
+from rules.step import DeadLetter, Mail, Resume, Task
 
 BRUTE_FORCE = """
 - rule: ssh-bruteforce
@@ -54,8 +54,8 @@ def test_a_rule_is_read_whole() -> None:
         rule.unless,
         Count(5, 600.0, ("source.ip",)),
         (Task("ssh-bruteforce/do/1", ("nft", "add", "element", "inet", "gw", "banned", "{ ${source.ip} }")),),
-        Trust.NETWORK,
-        (
+        trust=Trust.NETWORK,
+        tests=(
             TestStep(
                 Place("f", 10, 7),
                 Send("sshd[7]: Failed password", 5, 2.0, "192.0.2.1", Trust.DATAGRAM),
@@ -77,7 +77,9 @@ def test_processes_run_as_the_defaults_say() -> None:
     """What a step leaves out comes from the configuration."""
     defaults = Defaults(run=replace(BUILTIN, user="jobs", timeout=5.0))
     (rule,) = load("- {rule: a, match: {}, do: {run: [x], timeout: 1m}}", defaults).rules
-    assert (rule.do[0].user, rule.do[0].timeout) == ("jobs", 60.0)
+    (step,) = rule.do
+    assert isinstance(step, Task)
+    assert (step.user, step.timeout) == ("jobs", 60.0)
 
 
 def test_a_wrong_rule_is_off_and_the_others_load() -> None:
@@ -176,7 +178,9 @@ def test_files_are_merged_and_a_name_is_used_once() -> None:
     ]
 
 
-_WORDS = """rule match unless when do run test send expect any all not in regex glob count within by x 5 10m [] {}
+_WORDS = """undo retry on_failure busy lock rate idempotent after max grow stream mail subject forward emit pause resume
+    dead_letter times wait jitter 20% open
+    rule match unless when do run test send expect any all not in regex glob count within by x 5 10m [] {}
     null 'a' source.ip user.name ${source.ip} ${ $ (a+)+ ( yes *a &a ~ 10.0.0.0/8"""
 WORDS = st.sampled_from(_WORDS.split())
 VALUES = st.recursive(
@@ -204,3 +208,137 @@ def test_any_text_loads_or_says_where_it_is_wrong(text: str) -> None:
         assert error.place.line >= 1
         assert error.place.column >= 1
         assert "\n" not in str(error)
+
+
+def test_what_becomes_of_a_job_is_read_whole() -> None:
+    """Undo, retries, failure, what is busy, locks, rates: each with its defaults."""
+    text = """
+- rule: a
+  match: {}
+  when: {count: 2, within: 1m, by: [source.ip, user.name]}
+  lock: mine
+  do: [{run: [x]}, {run: [y], lock: theirs}]
+  undo:
+    after: 10m
+    grow: 1.5
+    max: 5w
+    match: {event.action: up}
+    unless: {event.outcome: failure}
+    by: [client.ip, client.user.name]
+    run: [z]
+    timeout: 5s
+  retry: {times: 3, wait: 1s, grow: 3, max: 20s, jitter: 12.5%}
+  on_failure: [{mail: ops, subject: bad}, {dead_letter: box}]
+  busy: coalesce
+  rate: {count: 10, within: 1m}
+  idempotent: false
+"""
+    loaded = load(text)
+    assert not loaded.errors
+    (rule,) = loaded.rules
+    assert rule.do == (Task("a/do/1", ("x",), lock="mine"), Task("a/do/2", ("y",), lock="theirs"))
+    assert rule.undo == Undo(
+        (Task("a/undo/1", ("z",), timeout=5.0, lock="mine"),),
+        600.0,
+        1.5,
+        3_024_000.0,
+        Equals("event.action", "up"),
+        Equals("event.outcome", "failure"),
+        ("client.ip", "client.user.name"),
+    )
+    assert rule.retry == Retry(3, 1.0, 3.0, 20.0, 0.125)
+    assert rule.on_failure == (Mail("a/on_failure/1", ("ops",), "bad"), DeadLetter("a/on_failure/2", "box"))
+    assert (rule.busy, rule.rate, rule.idempotent) == (Busy.COALESCE, Rate(10, 60.0), False)
+    (rule,) = load("- {rule: a, match: {}, do: {run: [x]}, retry: {}}").rules
+    assert (rule.retry, rule.busy, rule.rate, rule.idempotent) == (Retry(), Busy.QUEUE, None, True)
+
+
+def test_several_steps_undo_or_none() -> None:
+    """A list stands under `do`; an empty one only swallows repeats."""
+    (rule,) = load("- {rule: a, match: {}, undo: {after: 1m, do: [{run: [x]}, {resume: a}]}}").rules
+    assert rule.undo == Undo((Task("a/undo/1", ("x",)), Resume("a/undo/2", "a")), 60.0)
+    (rule,) = load("- {rule: a, match: {}, undo: {after: 1m, do: []}}").rules
+    assert rule.undo == Undo((), 60.0)
+
+
+@pytest.mark.parametrize(
+    ("keys", "error"),
+    [
+        ("undo: {run: [x]}", '"undo" never happens: say "after" what time'),
+        ("undo: {after: 1m}", 'the key "run" is missing in "undo"; or, when nothing is to be done, "do: []"'),
+        ("undo: {after: 1m, do: [], run: [x]}", '"run" stands beside "do"; write all steps in one list'),
+        ("undo: {match: {a: b}, grow: 2, run: [x]}", '"grow" means nothing without "after"'),
+        ("undo: {match: {a: b}, max: 2m, run: [x]}", '"max" means nothing without "after"'),
+        ("undo: {after: 1m, unless: {a: b}, run: [x]}", '"unless" means nothing without "match"'),
+        ("undo: {after: 1m, by: [], run: [x]}", '"by" means nothing without "match"'),
+        ("undo: {after: 1m, grow: 2, max: 5s, run: [x]}", '"max" is shorter than "after"'),
+        ("undo: {after: 1m, grow: 0.5, run: [x]}", '"grow": a number from 1 to 100 is wanted, not "0.5"'),
+        ("undo: {match: {a: b}, by: [x], run: [x]}", '"by": the rule counts by no fields, and this names 1'),
+        (
+            "when: {count: 1, within: 1m, by: [x, y]}, undo: {match: {a: b}, by: [x], run: [x]}",
+            '"by": the rule counts by 2 fields, and this names 1',
+        ),
+        ("undo: {aftr: 1m, match: {a: b}, run: [x]}", 'unknown key "aftr" in "undo"; did you mean "after"?'),
+        ("undo: {after: 1m, dead_letter: x}", "dead letters are the jobs that failed for good"),
+        ("do: {run: [x]}, retry: {times: 0}", '"times": a whole number from 1 to 1000'),
+        ("do: {run: [x]}, retry: {wait: 5m, max: 1m}", '"max" is shorter than "wait"'),
+        ("do: {run: [x]}, retry: {jitter: 0.2}", 'a percentage such as 20% is wanted, not "0.2"; write 20%'),
+        ("do: {run: [x]}, retry: 3", "a mapping (key: value) is wanted here"),
+        ("do: {run: [x]}, busy: queued", 'one of queue, coalesce, drop, restart is wanted, not "queued"; did you mean'),
+        ("do: {run: [x]}, rate: {count: 1}", 'the key "within" is missing in "rate"'),
+        ("do: {run: [x]}, idempotent: no", 'write true or false, not "no"'),
+        ("do: {run: [x]}, lock: a/b", "a lock's name"),
+        ("do: {run: [x]}, on_failure: []", "there is no step"),
+        ("test: [{send: {event.dataset: x}}]", "event.dataset is emit or gateway"),
+        (
+            "test: [{send: {a: b}, from: 192.0.2.1}]",
+            '"from" is about a sender; an event of the gateway\'s own has none',
+        ),
+        ("test: [{expect: {undo: -1}}]", '"undo": a whole number from 0'),
+    ],
+)
+def test_wrong_words_about_a_job(keys: str, error: str) -> None:
+    """One error each, with what to write."""
+    found = errors(f"- {{rule: a, match: {{}}, {keys}}}\n")
+    assert len(found) == 1
+    assert error in found[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "warning"),
+    [
+        ("retry: {}", 'f:1:24: "retry" means nothing without "do": this rule only tells the log'),
+        ("lock: x", 'f:1:24: "lock" means nothing without "do"'),
+        ("undo: {after: 1m, max: 5m, run: [x]}", 'f:1:42: "max" bounds what grows, and there is no "grow"'),
+    ],
+)
+def test_words_without_meaning_are_warnings(keys: str, warning: str) -> None:
+    """The rule loads."""
+    loaded = load(f"- {{rule: a, match: {{}}, {keys}}}\n")
+    assert loaded.rules
+    assert len(loaded.warnings) == 1
+    assert str(loaded.warnings[0]).startswith(warning)
+
+
+def test_a_test_may_send_events_of_our_own() -> None:
+    """As fields instead of a text; expectations may be of doing, undoing, and of what is open."""
+    text = "- {rule: a, match: {}, test: [{send: {rule.name: x, n: [1, true]}, times: 2, expect: {undo: 0, open: 1}}]}"
+    (step,) = load(text).rules[0].tests
+    assert step.send == Send("", 2, fields={"rule.name": "x", "n": [1, True], "event.dataset": "gateway"})
+    assert step.expect == Expect(None, None, 0, 1)
+
+
+def test_a_rule_that_pauses_nobody_is_off() -> None:
+    """The names are known once all files are read; the error stands at the step."""
+    pauses = "- {rule: a, match: {}, do: {run: [x]}, on_failure: [{pause: b}, {resume: c}, {pause: '${rule.name}'}]}"
+    one = load_rules(pauses, "one.yaml", Defaults())
+    two = load_rules("- {rule: b, match: {}}\n- {rule: cc, match: {}, do: {run: 1}}", "two.yaml", Defaults())
+    rules, found = merge([one, two])
+    assert [rule.name for rule in rules] == ["b"]
+    assert [str(error) for error in found] == [
+        'one.yaml:1:66: there is no rule "c", or it does not load; the rule a is off'
+    ]
+    three = load_rules("- {rule: c, match: {}}", "three.yaml", Defaults())
+    rules, found = merge([one, two, three])
+    assert [rule.name for rule in rules] == ["a", "b", "c"]
+    assert not found

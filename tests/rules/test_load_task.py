@@ -6,18 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from rules.job import Limits, Task
+from rules.job import Part
 from rules.load import BUILTIN
-from rules.load_task import as_steps, as_task_defaults
+from rules.load_step import StepReader
+from rules.load_task import as_task_defaults
 from rules.schema import Problems
+from rules.step import Limits, Step, Task
 from rules.strict_yaml import parse
 
 
-def load(text: str, defaults: Task = BUILTIN) -> tuple[tuple[Task, ...] | None, Problems]:
+def load(text: str, defaults: Task = BUILTIN) -> tuple[tuple[Step, ...] | None, Problems]:
     """Read the steps of a rule called `r`."""
     root, problems = parse(text, "f"), Problems()
     assert root is not None
-    return problems.attempt(root, as_steps("r", defaults)), problems
+    return problems.attempt(root, StepReader("r", Part.DO, defaults).read), problems
 
 
 def test_words_of_a_command_are_what_stands_in_the_file() -> None:

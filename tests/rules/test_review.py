@@ -12,7 +12,8 @@ from parsers.lowering import CompiledGrammar
 from rules.condition import AllOf, AnyOf, Compare, Condition, Contains, Equals, Exists, Glob, Not, OneOf
 from rules.load import Defaults, load_rules
 from rules.match import compile_condition
-from rules.review import Doubt, Review, exclude, follows, ways_to_fulfil
+from rules.review import Doubt, Review
+from rules.ways import exclude, follows, ways_to_fulfil
 
 WITHOUT_JSON = [CompiledGrammar(module.GRAMMAR) for module in (sshd, sudo)]
 GRAMMARS = [*WITHOUT_JSON, CompiledGrammar(json_cee.GRAMMAR)]
@@ -155,3 +156,89 @@ def test_ways_are_the_condition(condition: Condition, event: dict[str, FieldValu
         assert not any(exclude(one, two) for one in way for two in way)
         if follows(other, way):
             assert compile_condition(other)(dict(event))
+
+
+def review(text: str) -> list[tuple[str, str]]:
+    """Review the rules of a text together; return for each doubt the rule and the problem."""
+    loaded = load_rules(text, "r.yaml", Defaults())
+    assert not loaded.errors
+    reviewing = Review(GRAMMARS, ["syslog-tcp"], loaded.rules)
+    return [(rule.name, doubt.problem) for rule in loaded.rules for doubt in reviewing.of(rule)]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "match: {event.action: ssh-login}, do: {run: [x]}, undo: {match: {event.action: ssh-logn}, run: [x]}",
+            "its states never close: no grammar gives event.action the value ssh-logn; did you mean",
+        ),
+        (
+            (
+                "match: {event.action: ssh-login}, do: {run: [x]}, "
+                "undo: {after: 1m, match: {event.action: ssh-logn}, run: [x]}"
+            ),
+            "no event ever closes its states: no grammar gives",
+        ),
+        (
+            (
+                "match: {event.action: ssh-login}, when: {count: 1, within: 1m, by: [source.ip]}, "
+                "undo: {match: {event.action: sudo-command}, run: [x]}"
+            ),
+            "its states never close: it counts by source.ip, which no message that it matches has",
+        ),
+        (
+            "match: {event.action: ssh-login}, do: {emit: {event.action: ssh-login}}",
+            "r/do/1 makes what the rule matches, but a rule never sees what it caused",
+        ),
+        ("match: {event.action: ssh-login}, do: {pause: r}", "r/do/1 pauses the rule itself"),
+        (
+            "match: {event.action: ssh-login}, do: {run: [x]}, retry: {times: 1}, idempotent: false",
+            "with `idempotent: false` a task whose end nobody saw is not run again, but `retry`",
+        ),
+        (
+            "match: {event.dataset: gateway, rule.name: r}",
+            "it can never fire: rule.name: r is this rule, and a rule never sees what it caused",
+        ),
+        (
+            "match: {event.dataset: gateway, rule.name: other}",
+            "it can never fire: there is no rule other",
+        ),
+        ("match: {event.dataset: emit, event.action: x}", "nothing gives event.dataset the value emit"),
+        (
+            "match: {event.action: ssh-login}, do: {emit: {event.action: x, user.name: '${user.effective.name}'}}",
+            "r/do/1 wants ${user.effective.name}, which no message that it matches has",
+        ),
+    ],
+)
+def test_steps_and_states_that_are_not_meant(text: str, problem: str) -> None:
+    """Each is told once."""
+    ((name, found),) = review(f"- {{rule: r, {text}}}\n")
+    assert name == "r"
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- {rule: r, match: {event.dataset: gateway, event.action: job-finished, process.exit_code: 3}}",
+        "- {rule: r, match: {event.dataset: gateway}, do: {mail: root, subject: '${error.message}'}}",
+        "- {rule: r, match: {event.dataset: gateway, event.outcome: failure}, do: {pause: '${rule.name}'}}",
+        "- {rule: r, match: {event.dataset: gateway, rule.name: [r, s]}}\n- {rule: s, match: {process.name: x}}",
+        "- {rule: r, match: {event.action: ssh-login}, do: {mail: root, subject: '${nobody.has}'}}",
+        (
+            "- {rule: r, match: {event.action: ssh-login}, do: {emit: {event.action: odd, labels.x: '${source.ip}'}}}\n"
+            "- {rule: s, match: {event.action: odd}, do: {run: [x, '${labels.x}']}}\n"
+            "- {rule: t, match: {event.dataset: emit, event.action: odd, gateway.trust: local}}"
+        ),
+        (
+            "- {rule: r, match: {event.action: ssh-login, event.outcome: failure}, do: {run: [x]}, "
+            "when: {count: 1, within: 1m, by: [source.ip]}, "
+            "undo: {match: {event.action: ssh-login, event.outcome: success}, run: [x]}}"
+        ),
+        "- {rule: r, match: {event.action: ssh-login}, do: {run: [x]}, retry: {}}",
+    ],
+)
+def test_steps_and_states_that_may_be_meant(text: str) -> None:
+    """What the gateway and its rules say themselves is known."""
+    assert review(text) == []

@@ -1,0 +1,88 @@
+"""The gateway's own events: how jobs ended, and what `emit` makes; which rules may see them, and what caused them.
+
+They travel as messages whose frame is JSON, so that the journal keeps them beside all others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from parsers.event import Event, FieldValue, printable_value
+from parsers.message import Message, Origin, Trust
+from rules.condition import AllOf, AnyOf, Condition, Equals, Not, OneOf
+
+GATEWAY = "gateway"
+"""`event.dataset` of what the gateway says about its own jobs; only rules that ask for it by this name see it."""
+
+EMITTED = "emit"
+"""`event.dataset` of what an `emit` step makes; every rule may see it."""
+
+OWN = frozenset({GATEWAY, EMITTED})
+"""Names that no source may have."""
+
+ANCESTORS = "gateway.ancestors"
+"""The rules that caused an event, the first first."""
+
+MAX_ANCESTORS = 8
+"""Generations: rules that feed each other stop here, for ten of them could make ten factorial events of one."""
+
+_ORIGINS = {name: Origin(name, Trust.LOCAL) for name in OWN}
+
+
+def own_message(fields: Mapping[str, FieldValue], now: float, dataset: str = GATEWAY) -> Message:
+    """Make the message of an event of our own; `now` is in seconds since 1970."""
+    plain = {name: printable_value(value) for name, value in fields.items()}
+    frame = json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return Message(frame, _ORIGINS[dataset], now)
+
+
+def own_event(message: Message) -> Event:
+    """Return what such a message means."""
+    fields: dict[str, FieldValue] = json.loads(message.frame)
+    fields["event.dataset"] = message.origin.dataset
+    fields["gateway.trust"] = message.origin.trust.name.lower()
+    return Event(fields, datetime.fromtimestamp(message.received, UTC), message)
+
+
+def ancestors_of(fields: Mapping[str, FieldValue], rule: str) -> list[FieldValue]:
+    """Return the ancestors of what a rule causes because of an event with these fields."""
+    former = fields.get(ANCESTORS)
+    return [*(former if isinstance(former, list) else ()), rule]
+
+
+def is_own(fields: Mapping[str, FieldValue]) -> bool:
+    """Tell whether an event is about the gateway's own jobs."""
+    return fields.get("event.dataset") == GATEWAY
+
+
+def asks_for_own(condition: Condition) -> bool:
+    """Tell whether a condition asks for the gateway's own events by name."""
+    return ways_to_own(condition) is not None
+
+
+def ways_to_own(condition: Condition) -> Condition | None:
+    """Return what a condition asks of the gateway's own events, in the ways to fulfil it that ask for them by name.
+
+    `any: [{event.dataset: gateway, event.action: x}, {event.outcome: failure}]` wants failures of others, and of
+    ours only those with that action. None: no way asks for them.
+    """
+    match condition:
+        case Equals("event.dataset", value):
+            return condition if value == GATEWAY else None
+        case OneOf("event.dataset", values):
+            return condition if GATEWAY in values else None
+        case AllOf(conditions):
+            asking = _ways(conditions)
+            return AllOf((*conditions, AnyOf(asking))) if asking else None
+        case AnyOf(conditions):
+            asking = _ways(conditions)
+            return AnyOf(asking) if asking else None
+        case Not(Not(inner)):
+            return ways_to_own(inner)
+    return None
+
+
+def _ways(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    return tuple(way for way in map(ways_to_own, conditions) if way is not None)
