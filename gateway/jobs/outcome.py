@@ -12,8 +12,11 @@ class Ending(enum.Enum):
     EXITED = "exited"  # with exit_code
     KILLED = "killed"  # by a signal that was not ours
     TIMED_OUT = "timed-out"
-    NOT_STARTED = "not-started"  # ENOENT, EACCES, an unknown user, a value that cannot be filled in
-    LOST = "lost"  # the runner died while it ran
+    CONFIRMED = "confirmed"  # it was done: a stream's program answered OK, a mail was taken, a message acknowledged
+    DECLINED = "declined"  # it was not done: another answer, or none before a stream's program ended in good order
+    NOT_STARTED = "not-started"  # ENOENT, EACCES, an unknown user: another try may find it mended
+    REFUSED = "refused"  # a value that cannot be filled in, a task that is no more: another try would end the same
+    LOST = "lost"  # the runner died while it ran, or a connection before the answer: nobody knows what was done
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,11 @@ class Outcome:
 
     Attributes:
         seconds: from start to end.
-        error: why it was not started, or what else is to be said, in words.
-        stdout: the first octets up to the task's limit; more were thrown away when `stdout_dropped` is not 0.
+        error: why it was not started, what a stream's program answered, or what else is to be said, in words.
+        stdout: the first octets up to the task's limit; more were thrown away when `stdout_dropped` is not 0. Of a
+            stream there are none.
+        stderr: as `stdout`; of a stream the last octets that its program wrote since the outcome before.
+        temporary: it asks for another try itself, as the exit code EX_TEMPFAIL does.
         survivors: processes of its tree that had to be killed after its first process ended.
     """
 
@@ -38,8 +44,9 @@ class Outcome:
     stdout_dropped: int = 0
     stderr_dropped: int = 0
     survivors: int = 0
+    temporary: bool = False
 
     @property
     def success(self) -> bool:
-        """Whether it ended with exit code 0."""
-        return self.ending is Ending.EXITED and self.exit_code == 0
+        """Whether it was done: exit code 0, or an answer that says so."""
+        return self.ending is Ending.CONFIRMED or (self.ending is Ending.EXITED and self.exit_code == 0)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from gateway.runner.keeper import Keeper, PeerError, forget_what_was_inherited
+from gateway.runner.lock import Lock, LockError
 from gateway.runner.tasks import LOADER
 
 DEFAULT_LIMIT = 8
@@ -23,15 +24,17 @@ def main() -> int:
     options.add_argument("--config", type=Path, required=True, help="the configuration that holds the tasks")
     options.add_argument("--fd", type=int, required=True, help="the descriptor of the socket to the gateway")
     options.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help="how many tasks may run at a time")
+    options.add_argument("--lock", type=Path, help="the file whose lock keeps two runners from serving at once")
     options.add_argument("--loader", default=LOADER, help="MODULE:FUNCTION that loads the tasks")
     chosen = options.parse_args()
     config = chosen.config.absolute()
     forget_what_was_inherited(chosen.fd)
     try:
         control = socket.socket(fileno=chosen.fd)
-        keeper = Keeper(control, config, min(max(1, chosen.limit), MAX_LIMIT), chosen.loader)
-        keeper.keep()
-    except (OSError, PeerError) as error:
+        limit = min(max(1, chosen.limit), MAX_LIMIT)
+        lock = Lock(chosen.lock) if chosen.lock else None
+        Keeper(control, config, limit, chosen.loader, lock).keep()
+    except (OSError, PeerError, LockError) as error:
         sys.stderr.write(f"the runner cannot go on: {error}\n")
         return 1
     return 0

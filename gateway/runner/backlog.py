@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.jobs.outcome import Outcome
-from gateway.runner.protocol import Start
+from gateway.runner.protocol import Room, Start
 
 MAX_WAITING = 10_000
 """Jobs that wait in memory; at 2 KB an event that is 20 MB."""
@@ -33,6 +33,7 @@ class Backlog:
         self._sent: dict[str, Entry] = {}
         self._started: set[str] = set()
         self._sent_of: dict[str, int] = {}
+        self._streamed: set[str] = set()  # those that were sent to a stream
         self._count = 0
 
     def __len__(self) -> int:
@@ -56,12 +57,18 @@ class Backlog:
         self._count += 1
         return True
 
-    def next(self, concurrency: Mapping[str, int]) -> Start | None:
-        """Take the next job to be sent; None when the runner has enough. A task it does not know is as good as any."""
-        if len(self._sent) >= self._limit * AHEAD:
-            return None
+    def next(self, tasks: Mapping[str, Room]) -> Start | None:
+        """Take the next job to be sent; None when the runner has enough. A task it does not know is as good as any.
+
+        The events of streams have room of their own there, and are not counted among the jobs.
+        """
+        unknown = Room(self._limit)
+        enough = len(self._sent) - len(self._streamed) >= self._limit * AHEAD
         for task, line in self._waiting.items():
-            if self._sent_of.get(task, 0) < max(1, concurrency.get(task, self._limit)) * AHEAD:
+            room = tasks.get(task, unknown)
+            if not room.stream and enough:
+                continue
+            if self._sent_of.get(task, 0) < (room.jobs if room.stream else max(1, room.jobs) * AHEAD):
                 entry = line.popleft()
                 del self._waiting[task]
                 if line:
@@ -69,6 +76,8 @@ class Backlog:
                 self._count -= 1
                 self._sent[entry.start.job] = entry
                 self._sent_of[task] = self._sent_of.get(task, 0) + 1
+                if room.stream:
+                    self._streamed.add(entry.start.job)
                 return entry.start
         return None
 
@@ -76,6 +85,7 @@ class Backlog:
         """Take out a job that was sent and has ended."""
         entry = self._sent.pop(job, None)
         self._started.discard(job)
+        self._streamed.discard(job)
         if entry:
             task = entry.start.task
             self._sent_of[task] -= 1
@@ -96,7 +106,7 @@ class Backlog:
         return None
 
     def started(self, job: str) -> None:
-        """Take note that a job that was sent is being run."""
+        """Take note that a job that was sent may have run from now on."""
         if job in self._sent:
             self._started.add(job)
 
@@ -115,6 +125,7 @@ class Backlog:
         self._sent.clear()
         self._sent_of.clear()
         self._started.clear()
+        self._streamed.clear()
         return lost
 
     def forget_waiting(self) -> list[Entry]:

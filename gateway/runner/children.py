@@ -16,14 +16,15 @@ import resource
 import stat
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from gateway.jobs.outcome import Ending
 from gateway.runner.protocol import Start
 from parsers.event import FieldValue, printable
-from rules.job import Limits, Task
+from rules.step import Limits, Task
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -35,7 +36,14 @@ MAX_ENVIRONMENT = 64 * 1024
 
 
 class StartError(Exception):
-    """A child could not be started; the text says why and what to look at."""
+    """A child could not be started; the text says why and what to look at.
+
+    `ending` is REFUSED when it is the event that no process can be given, and NOT_STARTED when it is the machine.
+    """
+
+    def __init__(self, words: str, ending: Ending = Ending.NOT_STARTED) -> None:
+        self.ending = ending
+        super().__init__(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +122,34 @@ def variable_name(field: str) -> str:
 
 
 def environment(task: Task, start: Start, who: Identity) -> dict[str, str]:
-    """Build a child's environment up from nothing.
+    """Build the environment of a job's process up from nothing.
 
     Fields come first, so that no message can set what the task or the gateway sets; all of them begin with GATEWAY_.
     """
+    key = printable(" ".join(start.key)).replace("\0", "")
+    return _event_variables(start.fields) | {
+        **_task_variables(task, who),
+        "GATEWAY_RULE": start.rule,
+        "GATEWAY_JOB": start.job,
+        "GATEWAY_ATTEMPT": str(start.attempt),
+        "GATEWAY_KEY": key.encode()[:MAX_VARIABLE].decode("utf-8", "ignore"),
+    }
+
+
+def stream_environment(task: Task, rule: str, who: Identity) -> dict[str, str]:
+    """Build the environment of a stream's program: it outlives jobs, so GATEWAY_JOB is the task's name."""
+    return {**_task_variables(task, who), "GATEWAY_RULE": rule, "GATEWAY_JOB": task.name}
+
+
+def _task_variables(task: Task, who: Identity) -> dict[str, str]:
+    own = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": who.home, "USER": who.name, "LOGNAME": who.name}
+    return {**own, **task.environment}
+
+
+def _event_variables(fields: Mapping[str, FieldValue]) -> dict[str, str]:
     variables: dict[str, str] = {}
     room = MAX_ENVIRONMENT
-    for field, value in start.fields.items():
+    for field, value in fields.items():
         text = _variable(value)
         if text is None:
             continue
@@ -129,15 +158,6 @@ def environment(task: Task, start: Start, who: Identity) -> dict[str, str]:
         if size <= min(room, MAX_VARIABLE):
             room -= size
             variables[name] = text
-    variables |= {"PATH": PATH, "LANG": "C.UTF-8", "HOME": who.home, "USER": who.name, "LOGNAME": who.name}
-    variables |= task.environment
-    key = printable(" ".join(start.key)).replace("\0", "")
-    variables |= {
-        "GATEWAY_RULE": start.rule,
-        "GATEWAY_JOB": start.job,
-        "GATEWAY_ATTEMPT": str(start.attempt),
-        "GATEWAY_KEY": key.encode()[:MAX_VARIABLE].decode("utf-8", "ignore"),
-    }
     return variables
 
 
@@ -148,28 +168,26 @@ def _variable(value: FieldValue) -> str | None:
     return None if "\0" in text else text
 
 
-def start_child(task: Task, argv: list[str], variables: Mapping[str, str], who: Identity, stdin: bytes | None) -> Child:
-    """Start a child in a session of its own; None for `stdin` is an empty one.
+def start_child(task: Task, argv: list[str], variables: Mapping[str, str], who: Identity, stdin: int) -> Child:
+    """Start a child in a session of its own; the descriptor `stdin` is closed here in any case.
 
     Raises:
         StartError: it could not be started.
     """
-    opened: list[int] = []
+    opened = [stdin]
+    ours, theirs = [], []
     try:
-        # A file in memory, not a pipe: writing it cannot block, and a child that does not read is no case of its own.
-        source = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) if stdin is None else _memory_file(stdin)
-        opened.append(source)
-        ours, theirs = [], []
         for _ in range(2):
             read, write = os.pipe()
             opened += (read, write)
             os.set_blocking(read, False)
+            give_to(who, write)
             ours.append(read)
             theirs.append(write)
         with _raised_priority(task.nice):
             process = subprocess.Popen(  # noqa: S603 -- no shell; argv is the operator's, filled after the split
                 argv,
-                stdin=source,
+                stdin=stdin,
                 stdout=theirs[0],
                 stderr=theirs[1],
                 env=variables,
@@ -186,11 +204,37 @@ def start_child(task: Task, argv: list[str], variables: Mapping[str, str], who: 
             os.close(descriptor)
         if isinstance(error, StartError):
             raise
-        raise StartError(why_not_started(error, task, argv, variables, who)) from error
+        raise why_not_started(error, task, argv, variables, who) from error
     process.returncode = 0  # the runner fetches exit statuses itself, those of orphans too
-    for descriptor in (source, *theirs):
+    for descriptor in (stdin, *theirs):
         os.close(descriptor)
     return Child(process.pid, ours[0], ours[1])
+
+
+def give_to(who: Identity, pipe: int) -> None:
+    """Let another user open its end of a pipe by name: /dev/stdin, /dev/stderr."""
+    if who.uid is not None:
+        with suppress(OSError):  # it is a convenience: its own descriptor works whoever owns the pipe
+            os.fchown(pipe, who.uid, -1)
+
+
+def empty_input() -> int:
+    """Open a standard input that holds nothing."""
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def input_file(content: bytes) -> int:
+    """Open a standard input that holds this.
+
+    A file in memory, not a pipe: writing it cannot block, and a child that does not read is no case of its own.
+
+    Raises:
+        StartError: there is no room for it.
+    """
+    try:
+        return _memory_file(content)
+    except OSError as error:
+        raise StartError(f"there is no room for the standard input: {error.strerror}") from error
 
 
 def _memory_file(content: bytes) -> int:
@@ -253,20 +297,23 @@ def _lowered(kind: int, value: int) -> int:
     return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
-def why_not_started(error: Exception, task: Task, argv: list[str], variables: Mapping[str, str], who: Identity) -> str:
+def why_not_started(
+    error: Exception, task: Task, argv: list[str], variables: Mapping[str, str], who: Identity
+) -> StartError:
     """Find the words for what went wrong, looking at the files again."""
     program = argv[0]
     if isinstance(error, ValueError):
-        return f"an argument or a variable cannot be given to a program: {error}"
+        return StartError(f"an argument or a variable cannot be given to a program: {error}", Ending.REFUSED)
     if not isinstance(error, OSError):
-        return f"niceness {task.nice} or the limits of {task.name} cannot be set by {who.name}"
+        return StartError(f"niceness {task.nice} or the limits of {task.name} cannot be set by {who.name}")
     if error.errno == errno.E2BIG:
-        return f"the arguments and the environment of {program} are longer than the system takes"
+        words = f"the arguments and the environment of {program} are longer than the system takes"
+        return StartError(words, Ending.REFUSED)
     if not Path(task.cwd).is_dir():
-        return f"the working directory {task.cwd} does not exist or is no directory"
-    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENOEXEC):
-        return f"{program} could not be started: {error.strerror}"
-    return _why_no_program(error, task, program, variables.get("PATH", ""), who)
+        return StartError(f"the working directory {task.cwd} does not exist or is no directory")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENOEXEC):
+        return StartError(_why_no_program(error, task, program, variables.get("PATH", ""), who))
+    return StartError(f"{program} could not be started by {who.name}: {error.strerror}")
 
 
 def _why_no_program(error: OSError, task: Task, program: str, path: str, who: Identity) -> str:

@@ -16,9 +16,9 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 
-from gateway import notices
 from gateway.jobs.outcome import Ending, Outcome
-from gateway.notices import Notify
+from gateway.notice import Notify
+from gateway.notices import runner as notices
 from gateway.runner.backlog import MAX_WAITING, Backlog, Entry
 from gateway.runner.keeper import LAST_PATIENCE
 from gateway.runner.link import Connection, Connections, Keeper
@@ -26,20 +26,22 @@ from gateway.runner.protocol import (
     MAX_LINE,
     Cancel,
     Ended,
+    NotTaken,
     ProtocolError,
     Ready,
-    Refused,
     Reload,
     Reloaded,
     ReloadFailed,
     Reply,
+    Room,
     Start,
-    Started,
+    Starting,
+    Waits,
     request_line,
 )
 from gateway.runner.tasks import LOADER
 from parsers.errors import OperatorError
-from rules.job import Job
+from rules.job import Attempt
 
 DEFAULT_LIMIT = 8
 """Tasks at a time."""
@@ -73,6 +75,8 @@ class Runner(Service):
         notify: told of starts, deaths and reloads.
         limit: tasks at a time.
         first_wait: seconds before a runner that died is started again.
+        lock: a file whose lock keeps the runner from serving beside a former one that is still ending its tasks; its
+            folder is there when the service starts.
         loader: MODULE:FUNCTION that loads the tasks.
     """
 
@@ -84,6 +88,7 @@ class Runner(Service):
         *,
         limit: int = DEFAULT_LIMIT,
         first_wait: float = FIRST_WAIT,
+        lock: Path | None = None,
         loader: str = LOADER,
     ) -> None:
         self._reactor = reactor
@@ -91,12 +96,13 @@ class Runner(Service):
         self._notify = notify
         self._limit = limit
         self._first_wait = self._wait = first_wait
+        self._lock = lock
         self._loader = loader
         self._backlog = Backlog(limit)
         self._cancelled: set[str] = set()  # those that the runner has been asked to end
         self._keeper: Keeper | None = None
         self._connection: Connection | None = None
-        self._tasks: Mapping[str, int] | None = None  # None while no runner is ready
+        self._tasks: Mapping[str, Room] | None = None  # None while no runner is ready
         self._ready_at = 0.0
         self._again: IDelayedCall | None = None
         self._uid = os.geteuid()
@@ -134,16 +140,16 @@ class Runner(Service):
             self._stopped()
         else:
             self._patience = self._reactor.callLater(STOP_PATIENCE, self._keeper.kill)
-            if self._connection:
+            if self._connection and self._tasks is not None:
                 self._connection.finish()
-            else:
+            else:  # nobody reads the connection yet
                 self._keeper.finish()
         return stopping
 
-    def run(self, job: Job) -> Deferred[Outcome]:
-        """Run a job; fires with its outcome, whatever happens. To cancel the Deferred ends the job."""
-        answer: Deferred[Outcome] = Deferred(lambda _: self.cancel(job.id))
-        start = Start(job.id, job.task, job.rule, job.key, job.event, job.attempt)
+    def run(self, attempt: Attempt) -> Deferred[Outcome]:
+        """Run an attempt; fires with its outcome, whatever happens. To cancel the Deferred ends the attempt."""
+        answer: Deferred[Outcome] = Deferred(lambda _: self.cancel(attempt.id))
+        start = Start(attempt.id, attempt.task, attempt.rule, attempt.key, attempt.event, attempt.number)
 
         def tell(outcome: Outcome) -> None:
             if not answer.called:  # it is, when it was cancelled
@@ -153,7 +159,7 @@ class Runner(Service):
         if problem is None and not self._backlog.add(Entry(start, tell)):
             problem = f"{MAX_WAITING} jobs wait already"
         if problem is not None:
-            return succeed(Outcome(job.id, Ending.NOT_STARTED, error=problem))
+            return succeed(Outcome(attempt.id, Ending.NOT_STARTED, error=problem))
         self._send_jobs()
         return answer
 
@@ -185,9 +191,12 @@ class Runner(Service):
 
     def _send_jobs(self) -> None:
         while self._connection and self._tasks is not None and (start := self._backlog.next(self._tasks)):
-            line = request_line(start)
-            if len(line) > MAX_LINE:
-                self._end(Outcome(start.job, Ending.NOT_STARTED, error=f"its event is longer than {MAX_LINE} octets"))
+            try:
+                line = request_line(start)
+                if len(line) > MAX_LINE:
+                    raise ProtocolError(f"its event is longer than {MAX_LINE} octets")
+            except ProtocolError as error:
+                self._end(Outcome(start.job, Ending.REFUSED, error=str(error)))
             else:
                 self._connection.write(line)
 
@@ -211,16 +220,18 @@ class Runner(Service):
         match reply:
             case Ready():
                 self._ready(reply)
-            case Started():
+            case Starting():
                 self._backlog.started(reply.job)
             case Ended():
                 self._end(reply.outcome)
                 self._send_jobs()
-            case Refused():
+            case NotTaken():
                 self._end(Outcome(reply.job, Ending.NOT_STARTED, error=reply.words))
                 self._send_jobs()
             case Reloaded() | ReloadFailed():
                 self._reloaded(reply)
+            case Waits():
+                self.waits(reply.pid)
 
     def _ready(self, reply: Ready) -> None:
         self._ready_at = self._reactor.seconds()
@@ -259,11 +270,23 @@ class Runner(Service):
 
     # The runner's life
 
-    def _begin(self) -> None:
+    def _begin_again(self) -> None:
         self._again = None
+        try:
+            self._begin()
+        except OSError as error:  # no process or no descriptor is left: the next time there may be
+            self._notify(notices.RunnerKeeperDied(f"it cannot be started: {error.strerror}"))
+            self._begin_later()
+
+    def _begin_later(self) -> None:
+        self._again = self._reactor.callLater(self._wait, self._begin_again)
+        self._wait = min(2 * self._wait, LONGEST_WAIT)
+
+    def _begin(self) -> None:
         if self._keeper is None:
-            self._keeper = Keeper(self)
-            self._keeper.spawn(self._reactor, self._config, self._limit, self._loader)
+            keeper = Keeper(self)
+            keeper.spawn(self._reactor, self._config, self._limit, self._loader, self._lock)
+            self._keeper = keeper
         ours, theirs = socket.socketpair()
         with ours, theirs:
             ours.setblocking(False)
@@ -283,8 +306,7 @@ class Runner(Service):
     def disconnected(self) -> None:
         """Take note that the runner is gone; it is started again.
 
-        Jobs that it had started are lost. The others wait again: it says nothing of jobs that it takes in and does not
-        start. One that it started and had no time to tell of was killed before the next runner can start it again.
+        Jobs that it said it was starting are lost. The others wait again: it says so before it starts one.
         """
         self._connection, self._tasks = None, None
         lost = self._backlog.take_back()
@@ -293,8 +315,7 @@ class Runner(Service):
                 self._wait = self._first_wait
             self._notify(notices.RunnerDied(len(lost), self._wait))
             if not self._gone:
-                self._again = self._reactor.callLater(self._wait, self._begin)
-                self._wait = min(2 * self._wait, LONGEST_WAIT)
+                self._begin_later()
         self._reload_next = self._reloading + self._reload_next
         self._reloading = []
         cancelled, self._cancelled = self._cancelled, set()
@@ -324,6 +345,10 @@ class Runner(Service):
                 self._again = None
             self._notify(notices.RunnerGone(self._uid))
             self._abandon_waiting(GONE)
+
+    def waits(self, pid: int) -> None:
+        """Take note that another runner has not ended yet."""
+        self._notify(notices.RunnerWaits(pid))
 
     def said(self, line: str) -> None:
         """Take note of a line on the runner's standard error."""

@@ -4,10 +4,14 @@ It waits for the gateway to hand it one end of a socket pair (a byte with SCM_RI
 it. When that process dies, all it had started become children of the keeper, which kills them; so no job is left
 running beside its own repetition. And the keeper has the privileges that it was started with, when the gateway has
 long given its own away.
+
+Before it serves, it takes the runner's lock; a gateway that was killed and started again waits there until nothing of
+the former runner is left.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -21,7 +25,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from gateway.runner import tree
-from gateway.runner.serve import KILL_TIME, STOP_GRACE, Server
+from gateway.runner.lock import Lock
+from gateway.runner.processes import KILL_TIME, STOP_GRACE
+from gateway.runner.protocol import Waits, reply_line
+from gateway.runner.serve import Server
 from gateway.runner.tasks import LOADER, LastGood
 
 LAST_PATIENCE = STOP_GRACE + KILL_TIME + 5.0
@@ -29,6 +36,12 @@ LAST_PATIENCE = STOP_GRACE + KILL_TIME + 5.0
 
 SWEEP_PAUSE = 0.01
 """Seconds between two rounds of killing."""
+
+LOCK_PAUSE = 0.02
+"""Seconds between two looks at a lock that another has."""
+
+LOCK_PATIENCE = 1.0
+"""Seconds of waiting for it until we say so: more than tasks take that heed TERM."""
 
 
 class PeerError(Exception):
@@ -45,7 +58,12 @@ def peer(connection: socket.socket) -> tuple[int, int]:
 class Keeper:
     """The outer process; `control` is the socket on which the gateway hands over connections."""
 
-    def __init__(self, control: socket.socket, config: Path, limit: int, loader: str = LOADER) -> None:
+    def __init__(
+        self, control: socket.socket, config: Path, limit: int, loader: str = LOADER, lock: Lock | None = None
+    ) -> None:
+        self._lock = lock
+        self._locked = lock is None
+        self._say_at = time.monotonic() + LOCK_PATIENCE
         self._control = control
         self._config = config
         self._limit = limit
@@ -62,17 +80,27 @@ class Keeper:
         tree.become_subreaper()
         wakeup = _wake_up_on(signal.SIGCHLD, signal.SIGTERM)
         while True:
-            ready, _, _ = select.select([self._control.fileno(), wakeup], [], [])
+            self._try_lock()
+            if self._pending and self._inner is None and self._locked:
+                self._fork(self._pending)
+                self._pending = None
+            ready, _, _ = select.select([self._control.fileno(), wakeup], [], [], None if self._locked else LOCK_PAUSE)
             if wakeup in ready and signal.SIGTERM in os.read(wakeup, 4096):
                 break
             self._fetch_statuses()
             if self._control.fileno() in ready and not self._receive():
                 break
-            if self._pending and self._inner is None:
-                self._fork(self._pending)
-                self._pending = None
         self._control.close()
         self._end_inner(LAST_PATIENCE)
+
+    def _try_lock(self) -> None:
+        if self._locked or self._lock is None:
+            return
+        self._locked = self._lock.take()
+        if not self._locked and time.monotonic() >= self._say_at:
+            self._say_at = math.inf
+            sys.stdout.buffer.write(reply_line(Waits(self._lock.holder())))
+            sys.stdout.flush()
 
     def _receive(self) -> bool:
         try:

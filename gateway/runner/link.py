@@ -16,7 +16,7 @@ from twisted.internet.protocol import Protocol as StreamProtocol
 from twisted.python.failure import Failure
 
 import gateway
-from gateway.runner.protocol import Lines, ProtocolError, Reply, Request, read_reply, request_line
+from gateway.runner.protocol import Lines, ProtocolError, Reply, Request, Waits, read_reply, request_line
 
 MAX_SAID = 4096
 """Octets of one line on the runner's standard error."""
@@ -39,6 +39,9 @@ class Owner(Protocol):
 
     def said(self, line: str) -> None:
         """There was a line on standard error."""
+
+    def waits(self, pid: int) -> None:
+        """The outer process waits for another runner to end."""
 
     def keeper_ended(self, words: str) -> None:
         """The outer process is gone."""
@@ -104,14 +107,15 @@ class Keeper(ProcessProtocol):
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._control: socket.socket | None = None
-        self._text = b""
+        self._text = {1: b"", 2: b""}
 
-    def spawn(self, reactor: IReactorProcess, config: Path, limit: int, loader: str) -> None:
+    def spawn(self, reactor: IReactorProcess, config: Path, limit: int, loader: str, lock: Path | None) -> None:
         """Start it, from the code that runs here and with nothing of our environment."""
         root = Path(gateway.__file__).resolve().parent.parent
         # -P: the working directory is no place to take a root process's code from.
         argv = [sys.executable, "-P", "-s", "-m", "gateway.runner", "--config", str(config.absolute()), "--fd", "3"]
         argv += ["--limit", str(limit), "--loader", loader]
+        argv += ["--lock", str(lock.absolute())] if lock else []
         environment = {"PYTHONPATH": str(root), "LANG": "C.UTF-8"}
         self._control, theirs = socket.socketpair()
         with theirs, Path(os.devnull).open("rb") as nothing:
@@ -137,11 +141,17 @@ class Keeper(ProcessProtocol):
         except Exception as error:  # noqa: BLE001 -- EPERM when we are not root any more
             self._owner.said(f"the runner does not stop and cannot be killed: {error}")
 
-    def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: ARG002, N803 -- Twisted's signature
-        """Pass on what it says on standard output or standard error, line by line."""
-        *lines, rest = (self._text + data).split(b"\n")
-        self._text = rest[:MAX_SAID]
+    def childDataReceived(self, childFD: int, data: bytes) -> None:  # noqa: N803 -- Twisted's signature
+        """Pass on what it says on standard output (that it waits) or standard error, line by line."""
+        *lines, rest = (self._text[childFD] + data).split(b"\n")
+        self._text[childFD] = rest[:MAX_SAID]
         for line in lines:
+            if childFD == 1:
+                with suppress(ProtocolError):  # what an operator's module prints is no reply, and comes here too
+                    reply = read_reply(line)
+                    if isinstance(reply, Waits):
+                        self._owner.waits(reply.pid)
+                        continue
             self._owner.said(line[:MAX_SAID].decode("utf-8", "backslashreplace"))
 
     def processEnded(self, reason: Failure) -> None:

@@ -1,4 +1,4 @@
-"""Whose job a process belongs to that has lost its parent."""
+"""Which of the running ones a process belongs to that has lost its parent."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ MOST_LOOKS = 50
 
 
 class Ownership:
-    """Tells the processes of the running jobs apart.
+    """Tells the processes of those that run apart.
 
     What hangs below a job's first process is the job's. A process that has lost its parent hangs directly below the
     runner; its session names the job, or else the GATEWAY_JOB that it was started with. One that has made itself a
     session *and* thrown its environment away could be any job's: it belongs to the last to end of the jobs that ran
-    when it was first seen. So it may live as long as the longest of these, and no longer.
+    when it was first seen. So it may live as long as the longest of these, and no longer. Streams, which stay, come
+    into question only when no job does.
     """
 
     def __init__(self, running: Mapping[str, Running], first: Mapping[int, Running]) -> None:
@@ -57,14 +58,18 @@ class Ownership:
             return False
         marked = tree.mark(orphan.pid, "GATEWAY_JOB")
         if marked in self._running:
-            return marked == job.job
-        candidates = self._strangers.setdefault((orphan.pid, orphan.started), set(self._running))
+            return marked == job.name
+        candidates = self._strangers.setdefault((orphan.pid, orphan.started), self._candidates())
         candidates &= self._running.keys()
-        return candidates <= {job.job}
+        return candidates <= {job.name}
+
+    def _candidates(self) -> set[str]:
+        jobs = {name for name, running in self._running.items() if not running.task.stream}
+        return jobs or set(self._running)
 
     def forget(self, job: Running) -> None:
         """Take note that a job is over."""
         for stranger, candidates in list(self._strangers.items()):
-            candidates.discard(job.job)
+            candidates.discard(job.name)
             if not candidates:
                 del self._strangers[stranger]

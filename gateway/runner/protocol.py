@@ -60,20 +60,42 @@ Request = Start | Cancel | Reload
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """How many jobs of one task are of use to the runner at a time.
+
+    Attributes:
+        jobs: so many may run, and as many again may wait there; of a stream: so many events, out or in line.
+        stream: it is a stream, whose events are not among the jobs that the runner's limit counts.
+    """
+
+    jobs: int
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
-    """The runner is there; `tasks` says how many of each run at a time, `error` why there are none."""
+    """The runner is there; `tasks` says what it has room for, `error` why it has no tasks or old ones."""
 
     pid: int
-    tasks: Mapping[str, int]
+    tasks: Mapping[str, Room]
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """The job's first process runs."""
+class Waits:
+    """Said by the outer process: another runner, whose process this is, still holds the lock."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """The job's process is about to be started, or its event to be given to a stream: from now on it may have run.
+
+    It is said before it is done, so that no job runs twice when the runner dies between the two.
+    """
 
     job: str
-    pid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +106,8 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """The job was not taken, and why."""
+class NotTaken:
+    """The job was not taken, and why; another time it may be."""
 
     job: str
     words: str
@@ -95,7 +117,7 @@ class Refused:
 class Reloaded:
     """The tasks were loaded; those of before are gone."""
 
-    tasks: Mapping[str, int]
+    tasks: Mapping[str, Room]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +127,7 @@ class ReloadFailed:
     words: str
 
 
-Reply = Ready | Started | Ended | Refused | Reloaded | ReloadFailed
+Reply = Ready | Waits | Starting | Ended | NotTaken | Reloaded | ReloadFailed
 
 
 class Lines:
@@ -130,13 +152,21 @@ class Lines:
 
 
 def _line(kind: str, values: Mapping[str, Any]) -> bytes:
-    return json.dumps({"frame": kind, **values}, separators=(",", ":")).encode("ascii") + b"\n"
+    return json.dumps({"frame": kind, **values}, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
 
 
 def request_line(request: Request) -> bytes:
-    """Write a request as one line."""
+    """Write a request as one line.
+
+    Raises:
+        ProtocolError: the other side would take it for no request.
+    """
     match request:
         case Start():
+            if not JOB_ID.fullmatch(request.job):
+                raise ProtocolError(f"no job has the id {request.job[:80]!r}")
+            if max(len(request.task), len(request.rule)) > MAX_NAME:
+                raise ProtocolError(f"the name of its rule is longer than {MAX_NAME} characters")
             values = {
                 "job": request.job,
                 "task": request.task,
@@ -145,7 +175,10 @@ def request_line(request: Request) -> bytes:
                 "fields": request.fields,
                 "attempt": request.attempt,
             }
-            return _line("start", values)
+            try:
+                return _line("start", values)
+            except (ValueError, RecursionError) as error:
+                raise ProtocolError(f"its event cannot be written as JSON: {error}") from None
         case Cancel():
             return _line("cancel", {"job": request.job})
         case Reload():
@@ -156,17 +189,23 @@ def reply_line(reply: Reply) -> bytes:
     """Write a reply as one line."""
     match reply:
         case Ready():
-            return _line("ready", {"pid": reply.pid, "tasks": dict(reply.tasks), "error": reply.error})
-        case Started():
-            return _line("started", {"job": reply.job, "pid": reply.pid})
+            return _line("ready", {"pid": reply.pid, "tasks": _rooms(reply.tasks), "error": reply.error})
+        case Waits():
+            return _line("waits", {"pid": reply.pid})
+        case Starting():
+            return _line("starting", {"job": reply.job})
         case Ended():
             return _line("ended", _outcome_values(reply.outcome))
-        case Refused():
-            return _line("refused", {"job": reply.job, "words": reply.words})
+        case NotTaken():
+            return _line("not-taken", {"job": reply.job, "words": reply.words})
         case Reloaded():
-            return _line("reloaded", {"tasks": dict(reply.tasks)})
+            return _line("reloaded", {"tasks": _rooms(reply.tasks)})
         case ReloadFailed():
             return _line("reload-failed", {"words": reply.words})
+
+
+def _rooms(tasks: Mapping[str, Room]) -> dict[str, list[Any]]:
+    return {name: [room.jobs, room.stream] for name, room in tasks.items()}
 
 
 def _outcome_values(outcome: Outcome) -> dict[str, Any]:
@@ -253,11 +292,13 @@ class _Values:
         value: dict[str, Any] = self._take(name, dict)
         return value
 
-    def numbers(self, name: str) -> dict[str, int]:
-        value = self.table(name)
-        if not all(type(number) is int for number in value.values()):
-            raise ProtocolError(f"the member {name!r} is no table of numbers")
-        return value
+    def rooms(self, name: str) -> dict[str, Room]:
+        rooms = {}
+        for task, value in self.table(name).items():
+            if not isinstance(value, list) or [type(item) for item in value] != [int, bool]:
+                raise ProtocolError(f"the member {name!r} does not say how many jobs of {task!r} there is room for")
+            rooms[task] = Room(*value)
+        return rooms
 
     def end(self) -> None:
         if self._values:
@@ -302,15 +343,17 @@ def read_reply(line: bytes) -> Reply:
     reply: Reply
     match values.kind:
         case "ready":
-            reply = Ready(values.number("pid", 1), values.numbers("tasks"), values.words("error"))
-        case "started":
-            reply = Started(values.job(), values.number("pid", 1))
+            reply = Ready(values.number("pid", 1), values.rooms("tasks"), values.words("error"))
+        case "waits":
+            reply = Waits(values.number("pid"))
+        case "starting":
+            reply = Starting(values.job())
         case "ended":
             reply = Ended(_read_outcome(values))
-        case "refused":
-            reply = Refused(values.job(), values.words("words") or "")
+        case "not-taken":
+            reply = NotTaken(values.job(), values.words("words") or "")
         case "reloaded":
-            reply = Reloaded(values.numbers("tasks"))
+            reply = Reloaded(values.rooms("tasks"))
         case "reload-failed":
             reply = ReloadFailed(values.words("words") or "")
         case other:

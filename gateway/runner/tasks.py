@@ -12,16 +12,20 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from gateway.runner.tree import die_with_parent
 from parsers.errors import OperatorError
-from rules.job import Limits, Task
+from rules.step import Limits, Mail, Task
 
 Tasks = Mapping[str, Task]
 Load = Callable[[Path], Tasks]
 
 LOADER = "gateway.loading:load_tasks"
 """Where the function stands that reads the configuration; tests name another."""
+
+MAX_DESCRIPTOR = 1 << 20
+"""More than any process has; close_range(2) takes them all at once."""
 
 
 class LoadError(Exception):
@@ -39,10 +43,14 @@ def tasks_from_json(text: bytes) -> dict[str, Task]:
     answer = json.loads(text or b'{"error": "the process that loads the configuration died"}')
     if "error" in answer:
         raise LoadError(answer["error"])
-    tasks = (
-        Task(**item | {"argv": tuple(item["argv"]), "limits": Limits(**item["limits"])}) for item in answer["tasks"]
-    )
-    return {task.name: task for task in tasks}
+    return {item["name"]: _task(item) for item in answer["tasks"]}
+
+
+def _task(values: dict[str, Any]) -> Task:
+    mail = values["mail"]
+    whole = {"argv": tuple(values["argv"]), "limits": Limits(**values["limits"])}
+    whole["mail"] = mail and Mail(**mail | {"to": tuple(mail["to"])})
+    return Task(**values | whole)
 
 
 class LastGood:
@@ -113,6 +121,9 @@ def _load_and_exit(config: Path, loader: str, answer_to: int) -> None:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        # The modules that a configuration names run in here: the runner's connection and its lock are not for them.
+        os.closerange(3, answer_to)
+        os.closerange(answer_to + 1, MAX_DESCRIPTOR)
         answer = memoryview(_load(config, loader))
         while answer:
             answer = answer[os.write(answer_to, answer) :]

@@ -7,11 +7,15 @@ import time
 from pathlib import Path
 
 from parsers.errors import OperatorError, Place
-from rules.job import Limits, Task
+from rules.mail import sendmail_task
+from rules.step import Limits, Mail, Task
 
 
 def load_tasks(config: Path) -> dict[str, Task]:
-    """Load the tasks; a file that holds `broken` is the operator's error, `crash` ours, `slow` never loads."""
+    """Load the tasks, `mail` makes one that sends mail.
+
+    A file that holds `broken` is the operator's error, `crash` ours, `slow` never loads.
+    """
     text = config.read_text()
     if text == "broken":
         raise OperatorError("there is no key 'rnu'; did you mean 'run'?", Place(str(config), 3, 7))
@@ -22,5 +26,9 @@ def load_tasks(config: Path) -> dict[str, Task]:
     tasks = {}
     for name, values in json.loads(text).items():
         limits = Limits(**values.pop("limits", {}))
+        if "mail" in values:
+            mail = Mail(name, tuple(values["mail"]), "subject: ${text}")
+            tasks[name] = sendmail_task(mail, values["sendmail"], values.get("sender"), Task("", ()))
+            continue
         tasks[name] = Task(name, tuple(values.pop("argv")), limits=limits, **values)
     return tasks

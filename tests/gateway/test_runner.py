@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.jobs.outcome import Ending, Outcome
+from gateway.clock import now
+from gateway.jobs.outcome import Ending
 from gateway.runner import tree
 from gateway.runner.keeper import peer
 from gateway.runner.protocol import (
@@ -23,31 +27,17 @@ from gateway.runner.protocol import (
     MAX_OUTPUT,
     Cancel,
     Ended,
-    Lines,
-    Ready,
-    Refused,
+    NotTaken,
     Reload,
     Reloaded,
     ReloadFailed,
-    Reply,
-    Request,
-    Start,
-    Started,
-    read_reply,
-    request_line,
+    Room,
+    Starting,
 )
 from parsers.event import FieldValue
-
-PATIENCE = 20.0
-ROOT = Path(__file__).parents[2]
-LOADER = "tests.gateway.runner_tasks:load_tasks"
+from tests.gateway.runner_harness import PATIENCE, ROOT, Harness, alive, living, new_tag, shell, until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-
-
-def shell(script: str, **values: Any) -> dict[str, Any]:
-    """Write a task that runs a shell script; its first argument is the test's tag."""
-    return {"argv": ["sh", "-c", script, "sh", "${tag}"], "grace": 0.3, **values}
 
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -116,75 +106,20 @@ while time.monotonic() < end:
         pass
 """
 
+FORK = """
+$$SIG{TERM} = 'IGNORE';
+$$end = time() + 10;  # should the test fail, the machine is to live
+while (time() < $$end) {
+    unless (defined fork()) {
+        syswrite(STDERR, 'x');
+        select(undef, undef, undef, 0.05);
+    }
+}
+"""
+
 LIBRARY_SIGNALS = 1 << 31 | 1 << 32
 """Signals 32 and 33 in a mask of /proc: the C library keeps them to itself (nptl(7)), whoever started us may ignore
 them, and no program can change that."""
-
-
-class Harness:
-    """A runner's process, and the gateway's end of its connection."""
-
-    def __init__(self, config: Path, limit: int = 8) -> None:
-        self.control, theirs = socket.socketpair()
-        argv = [sys.executable, "-P", "-m", "gateway.runner", "--config", str(config), "--limit", str(limit)]
-        argv += ["--loader", LOADER, "--fd", str(theirs.fileno())]
-        self.keeper = subprocess.Popen(
-            argv, pass_fds=[theirs.fileno()], env={"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
-        )
-        theirs.close()
-        self.lines = Lines()
-        self.replies: list[Reply] = []
-        self.connect()
-
-    def connect(self) -> None:
-        self.connection, theirs = socket.socketpair()
-        self.connection.settimeout(PATIENCE)
-        socket.send_fds(self.control, [b"+"], [theirs.fileno()])
-        theirs.close()
-        self.lines = Lines()
-        self.ready = self.await_reply(Ready)
-
-    def send(self, request: Request) -> None:
-        self.connection.sendall(request_line(request))
-
-    def start(self, task: str, job_id: str = "job", /, **fields: FieldValue) -> None:
-        self.send(Start(job_id, task, "rule", ("192.0.2.7",), fields))
-
-    def await_reply(self, kind: type[Any], which: Callable[[Any], bool] = lambda _: True) -> Any:
-        while True:
-            for reply in self.replies:
-                if isinstance(reply, kind) and which(reply):
-                    self.replies.remove(reply)
-                    return reply
-            self.receive()
-
-    def receive(self) -> None:
-        data = self.connection.recv(1 << 20)
-        if not data:
-            raise EOFError
-        self.replies += map(read_reply, self.lines.feed(data))
-
-    def outcome(self, job: str = "job") -> Outcome:
-        ended: Ended = self.await_reply(Ended, lambda reply: reply.outcome.job == job)
-        return ended.outcome
-
-    def run(self, task: str, /, **fields: FieldValue) -> Outcome:
-        self.start(task, "job", **fields)
-        return self.outcome()
-
-    def rest(self) -> list[Reply]:
-        """Read all that is still said."""
-        while True:
-            try:
-                self.receive()
-            except EOFError:
-                return self.replies
-
-    def stop(self) -> tuple[int, str]:
-        self.connection.close()
-        self.control.close()
-        _, said = self.keeper.communicate(timeout=PATIENCE)
-        return self.keeper.returncode, said.decode()
 
 
 @pytest.fixture(scope="module")
@@ -194,9 +129,20 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "no-interpreter").write_text("#!/no/such/interpreter\n")
     (folder / "no-format").write_text("echo hello\n")
     (folder / "bomb.py").write_text(BOMB)
+    (folder / "sendmail").write_text('#!/bin/sh\nprintf "%s|" "$@"; echo; exec cat\n')
     for path in folder.iterdir():
         path.chmod(0o755)
+    folder.chmod(0o755)
     more = {
+        "mail": {"mail": ["root", "-x@example.org"], "sendmail": str(folder / "sendmail"), "sender": "gw@example.org"},
+        "mail of nobody": {"mail": ["root"], "sendmail": str(folder / "sendmail")},
+        "forks": {
+            "argv": ["perl", "-e", FORK, "${tag}"],
+            "user": "nobody",
+            "limits": {"processes": 30},
+            "timeout": 1.0,
+            "grace": 0.1,
+        },
         "no-interpreter": {"argv": [str(folder / "no-interpreter")]},
         "no-format": {"argv": [str(folder / "no-format")]},
         "unreachable": {"argv": [str(folder / "no-format")], "user": "nobody"},
@@ -230,39 +176,10 @@ def own(config: Path) -> Iterator[Harness]:
     harness.stop()
 
 
-def alive(pid: int) -> bool:
-    """Tell whether a process is there and is more than an exit status."""
-    process = tree.look(pid)
-    return process is not None and process.alive
-
-
-def living(tag: str) -> list[int]:
-    """List the living processes that have a tag in their command line."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        pid = int(path.parent.name)
-        try:
-            text = path.read_bytes()
-        except OSError:
-            continue
-        if tag.encode() in text and alive(pid):
-            found.append(pid)
-    return found
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    """Wait until something is the case."""
-    end = time.monotonic() + PATIENCE
-    while not (answer := condition()):
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.01)
-    return answer
-
-
 @pytest.fixture
 def tag() -> str:
     """Return digits that no other process has in its arguments."""
-    return f"{os.getpid()}{time.monotonic_ns()}"
+    return new_tag()
 
 
 class TestEnding:
@@ -276,10 +193,10 @@ class TestEnding:
         assert not outcome.success
         assert shared.run("true").success
 
-    def test_a_job_says_when_it_has_started(self, shared: Harness) -> None:
-        """The pid is told before the outcome."""
+    def test_a_job_that_is_started_says_so(self, shared: Harness) -> None:
+        """That it is about to run is told before the outcome."""
         shared.run("true")
-        assert any(isinstance(reply, Started) and reply.job == "job" and reply.pid > 1 for reply in shared.replies)
+        assert Starting("job") in shared.replies
 
     def test_killed_by_a_signal_of_others(self, shared: Harness) -> None:
         """A signal that was not ours is named."""
@@ -315,7 +232,7 @@ class TestEnding:
     def test_cancel(self, shared: Harness, tag: str) -> None:
         """A cancelled job is ended like one whose time is up, and has an outcome."""
         shared.start("wait", tag=tag)
-        shared.await_reply(Started)
+        shared.await_reply(Starting)
         shared.send(Cancel("job"))
         outcome = shared.outcome()
         assert outcome.ending is Ending.KILLED
@@ -357,6 +274,20 @@ class TestSurvivors:
         assert outcome.survivors >= 4
         assert 0.1 <= outcome.seconds < 5
         assert "cannot be killed" not in (outcome.error or "")
+        assert not living(tag)
+
+    @needs_root
+    @pytest.mark.skipif(shutil.which("perl") is None, reason="the user nobody may not run this Python")
+    def test_a_fork_bomb_of_a_user_has_a_limit(self, shared: Harness, tag: str) -> None:
+        """Every process doubles itself: `limits.processes` stops it (not for root), and all are killed."""
+        shared.start("forks", "bomb", tag=tag)
+        until(lambda: len(living(tag)) > 10)
+        time.sleep(0.3)
+        assert len(living(tag)) <= 30
+        assert shared.run("true").success
+        outcome = shared.outcome("bomb")
+        assert outcome.ending is Ending.TIMED_OUT
+        assert b"x" in outcome.stderr
         assert not living(tag)
 
     def test_one_jobs_end_does_not_touch_another(self, shared: Harness, tag: str) -> None:
@@ -414,13 +345,14 @@ class TestWhatAChildIsGiven:
     def test_values_that_cannot_be_arguments(self, shared: Harness, value: Any, words: str) -> None:
         """The job is not started, and the outcome says why."""
         outcome = shared.run("arguments", value=value)
-        assert outcome.ending is Ending.NOT_STARTED
+        assert outcome.ending is Ending.REFUSED
         assert outcome.error is not None
         assert words in outcome.error
 
     def test_an_argument_longer_than_the_system_takes(self, shared: Harness) -> None:
         """128 KiB is the kernel's limit of one argument."""
         outcome = shared.run("options", value="x" * 200_000)
+        assert outcome.ending is Ending.REFUSED
         assert outcome.error == "the arguments and the environment of printf are longer than the system takes"
 
     def test_the_environment_is_built_from_nothing(self, shared: Harness) -> None:
@@ -502,14 +434,28 @@ class TestWhatAChildIsGiven:
         ("no-directory", "the working directory /no/such/directory does not exist"),
         ("no-interpreter", "is there, but the interpreter that it names is not"),
         ("no-format", "is neither a binary for this machine nor a script"),
-        ("no-such-task", "the runner knows no task no-such-task"),
-        ("arguments", "the event has no field value"),
     ],
 )
 def test_a_start_that_fails_is_an_outcome(shared: Harness, task: str, words: str) -> None:
     """It says what is wrong and where to look, and the runner goes on."""
     outcome = shared.run(task)
     assert outcome.ending is Ending.NOT_STARTED
+    assert outcome.error is not None
+    assert words in outcome.error
+    assert shared.run("true").success
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("no-such-task", "the runner knows no task no-such-task"),
+        ("arguments", "the event has no field value"),
+    ],
+)
+def test_what_no_other_try_could_mend_is_refused(shared: Harness, task: str, words: str) -> None:
+    """A task that is no more and a value that is not there are told apart from a machine that is not in order."""
+    outcome = shared.run(task)
+    assert outcome.ending is Ending.REFUSED
     assert outcome.error is not None
     assert words in outcome.error
     assert shared.run("true").success
@@ -522,6 +468,30 @@ def test_a_program_that_the_user_cannot_reach(shared: Harness) -> None:
     assert outcome.ending is Ending.NOT_STARTED
     assert outcome.error is not None
     assert "is not executable by nobody: its mode, the directories above it" in outcome.error
+
+
+class TestMail:
+    """Mails that go through the local sendmail."""
+
+    def test_a_mail(self, shared: Harness) -> None:
+        """Its recipients are the configuration's, and what a message says stays text."""
+        outcome = shared.run("mail", text="é\nBcc: x", **{"user.name": "-oQ/tmp"})
+        assert outcome.success
+        arguments, *mail = outcome.stdout.decode().split("\n")
+        assert arguments == "-i|-f|gw@example.org|--|root|-x@example.org|"
+        message = email.message_from_string("\n".join(mail), policy=email.policy.SMTP)
+        assert message["Subject"] == "subject: é Bcc: x"
+        assert message["From"] == "gw@example.org"
+        assert message["Bcc"] is None
+        assert message["Message-ID"].startswith("<job@")
+        assert abs(message["Date"].datetime.timestamp() - now()) < 60
+        assert message.get_content().splitlines() == ["text: é ↵ Bcc: x", "user.name: -oQ/tmp"]
+
+    def test_without_a_sender(self, shared: Harness) -> None:
+        """It is from whoever the program runs as."""
+        outcome = shared.run("mail of nobody")
+        assert outcome.stdout.startswith(b"-i|--|root|\nFrom: ")
+        assert f"@{socket.gethostname()}\r\n".encode() in outcome.stdout
 
 
 class TestManyJobs:
@@ -552,16 +522,16 @@ class TestManyJobs:
         for number in range(10):
             shared.start("wait", f"wait-{number}", tag=tag)
         for number in range(8):
-            shared.await_reply(Started, lambda reply, job=f"wait-{number}": reply.job == job)  # type: ignore[misc]
+            shared.await_reply(Starting, lambda reply, job=f"wait-{number}": reply.job == job)  # type: ignore[misc]
         shared.start("wait", "wait-3", tag=tag)
-        assert "already" in shared.await_reply(Refused).words
+        assert "already" in shared.await_reply(NotTaken).words
         shared.start("wait", "wait-9", tag=tag)
-        assert "already" in shared.await_reply(Refused).words
+        assert "already" in shared.await_reply(NotTaken).words
         shared.send(Cancel("wait-9"))
         assert shared.outcome("wait-9").error == "it was cancelled before it was started"
         shared.send(Cancel("wait-0"))
         shared.outcome("wait-0")
-        shared.await_reply(Started, lambda reply: reply.job == "wait-8")
+        shared.await_reply(Starting, lambda reply: reply.job == "wait-8")
         for number in range(1, 9):
             shared.send(Cancel(f"wait-{number}"))
         for number in range(1, 9):
@@ -577,11 +547,11 @@ class TestTasks:
         config = tmp_path / "tasks.json"
         config.write_text(json.dumps({"a": {"argv": ["true"], "concurrency": 3}}))
         harness = Harness(config)
-        assert harness.ready.tasks == {"a": 3}
+        assert harness.ready.tasks == {"a": Room(3)}
         config.write_text(json.dumps({"b": {"argv": ["true"]}}))
         harness.send(Reload())
-        assert harness.await_reply(Reloaded).tasks == {"b": 4}
-        assert harness.run("a").ending is Ending.NOT_STARTED
+        assert harness.await_reply(Reloaded).tasks == {"b": Room(4)}
+        assert harness.run("a").ending is Ending.REFUSED
         config.write_text("broken")
         harness.send(Reload())
         assert harness.await_reply(ReloadFailed).words == f"{config}:3:7: there is no key 'rnu'; did you mean 'run'?"
@@ -628,7 +598,7 @@ class TestTheEnd:
         for number in range(9):
             own.start("wait", f"wait-{number}", tag=tag)
         for _ in range(8):
-            own.await_reply(Started)
+            own.await_reply(Starting)
         own.connection.shutdown(socket.SHUT_WR)
         outcomes = {reply.outcome.job: reply.outcome for reply in own.rest() if isinstance(reply, Ended)}
         assert {job: outcome.ending for job, outcome in outcomes.items()} == {
@@ -640,7 +610,7 @@ class TestTheEnd:
     def test_the_gateway_is_killed(self, config: Path, tag: str, tmp_path: Path) -> None:
         """After kill -9 of the gateway no task, no runner and no keeper is left."""
         script = (
-            "import sys, time; from pathlib import Path; from tests.gateway.test_runner import Harness\n"
+            "import sys, time; from pathlib import Path; from tests.gateway.runner_harness import Harness\n"
             f"harness = Harness(Path({str(config)!r}))\n"
             f"for task in ('wait', 'daemon', 'seven', 'hidden-hang'): harness.start(task, task, tag={tag!r})\n"
             "print(harness.keeper.pid, flush=True); time.sleep(600)\n"
@@ -671,7 +641,7 @@ class TestTheEnd:
     def test_the_outer_process_is_killed(self, own: Harness, tag: str) -> None:
         """The inner one ends its tasks in order and goes too."""
         own.start("wait", tag=tag)
-        own.await_reply(Started)
+        own.await_reply(Starting)
         own.keeper.kill()
         assert own.outcome().ending is Ending.LOST
         own.rest()
@@ -681,7 +651,7 @@ class TestTheEnd:
     def test_terminate(self, own: Harness, tag: str) -> None:
         """TERM, as an init system sends it to all processes of a service, is an end in order."""
         own.start("wait", tag=tag)
-        own.await_reply(Started)
+        own.await_reply(Starting)
         os.kill(own.ready.pid, signal.SIGTERM)
         own.keeper.terminate()
         assert own.outcome().ending is Ending.LOST
@@ -691,7 +661,7 @@ class TestTheEnd:
     def test_what_is_no_request_ends_the_runner(self, own: Harness, tag: str) -> None:
         """A gateway that says nonsense is not served any longer; its tasks end."""
         own.start("wait", tag=tag)
-        own.await_reply(Started)
+        own.await_reply(Starting)
         own.connection.sendall(b'{"frame":"shell","argv":["id"]}\n')
         assert own.outcome().ending is Ending.LOST
         own.rest()

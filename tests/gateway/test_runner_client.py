@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
+import random
 import signal
 import tempfile
 import time
@@ -16,27 +18,30 @@ import pytest
 from twisted.internet import defer, reactor, task  # noqa: TID251 -- real children need the real reactor
 from twisted.trial.unittest import TestCase
 
-from gateway import notices
 from gateway.jobs.outcome import Ending, Outcome
-from gateway.notices import Notice
-from gateway.runner import tree
+from gateway.notice import Notice
+from gateway.notices import runner as notices
+from gateway.runner import link, tree
 from gateway.runner.client import Runner
 from gateway.runner.protocol import MAX_LINE
 from parsers.errors import OperatorError
 from parsers.event import FieldValue
-from rules.job import Job
+from rules.job import Attempt
 
 LOADER = "tests.gateway.runner_tasks:load_tasks"
 TASKS = {
     "true": {"argv": ["true"], "concurrency": 100},
     "echo": {"argv": ["echo", "${text}"]},
     "wait": {"argv": ["sleep", "600"], "grace": 0.2, "concurrency": 100},
+    "short": {"argv": ["sleep", "0.02"], "concurrency": 100},
+    "stream": {"argv": ["sh", "-c", "while read -r line; do echo OK; done"], "stream": True},
+    "slow stream": {"argv": ["sh", "-c", "while read -r line; do sleep 600; done"], "stream": True, "grace": 0.1},
 }
 
 
-def job(name: str, to_run: str, attempt: int = 1, **fields: FieldValue) -> Job:
-    """Make a job."""
-    return Job(name, "rule", to_run, ("key",), fields, attempt)
+def job(name: str, to_run: str, attempt: int = 1, **fields: FieldValue) -> Attempt:
+    """Make an attempt."""
+    return Attempt(name, "rule", to_run, ("key",), fields, attempt)
 
 
 class RunnerCase(TestCase):
@@ -50,10 +55,22 @@ class RunnerCase(TestCase):
         self.addCleanup(folder.cleanup)
         self.config = Path(folder.name, "tasks.json")
         self.config.write_text(json.dumps(TASKS))
-        self.runner = Runner(reactor, self.config, self.told.append, limit=4, first_wait=0.05, loader=LOADER)  # type: ignore[arg-type]
+        self.lock = self.config.with_name("lock")
+        self.runner = self.make_runner()
         self.runner.privilegedStartService()
         self.runner.startService()
         return self.until(self.pids)
+
+    def make_runner(self) -> Runner:
+        return Runner(
+            reactor,  # type: ignore[arg-type]
+            self.config,
+            self.told.append,
+            limit=4,
+            first_wait=0.05,
+            lock=self.lock,
+            loader=LOADER,
+        )
 
     def tearDown(self) -> defer.Deferred[None]:  # type: ignore[override]
         return self.runner.stopService()
@@ -94,7 +111,7 @@ class TestJobs(RunnerCase):
         assert outcome.success
         assert outcome.stdout == b"$(id)\n"
         missing: Outcome = yield self.runner.run(job("b", "nothing"))
-        assert missing.ending is Ending.NOT_STARTED
+        assert missing.ending is Ending.REFUSED
         assert self.notice(notices.RunnerStarted)[0].tasks == len(TASKS)
 
     @defer.inlineCallbacks
@@ -137,9 +154,46 @@ class TestJobs(RunnerCase):
     def test_an_event_that_is_too_long(self) -> Any:
         """It is an outcome; the connection goes on."""
         outcome: Outcome = yield self.runner.run(job("a", "true", text="x" * MAX_LINE))
+        assert outcome.ending is Ending.REFUSED
         assert outcome.error == f"its event is longer than {MAX_LINE} octets"
         after: Outcome = yield self.runner.run(job("b", "true"))
         assert after.success
+
+    @defer.inlineCallbacks
+    def test_what_the_runner_would_take_for_nonsense(self) -> Any:
+        """It is refused here, and does not end the runner with all that it has."""
+        deep: FieldValue = []
+        for _ in range(100_000):
+            deep = [deep]
+        attempts = [
+            job("a", "true", number=float("nan")),
+            job("b", "true", text=deep),
+            job("c" * 65, "true"),
+            job("d", "x" * 2000),
+        ]
+        outcomes: list[Outcome] = yield defer.gatherResults([self.runner.run(attempt) for attempt in attempts])
+        assert {outcome.ending for outcome in outcomes} == {Ending.REFUSED}
+        assert all(outcome.error for outcome in outcomes)
+        after: Outcome = yield self.runner.run(job("z", "true"))
+        assert after.success
+        assert len(self.pids()) == 1
+
+    @defer.inlineCallbacks
+    def test_streams_and_jobs_do_not_wait_for_each_other(self) -> Any:
+        """Neither does a stream that hangs hold up others, nor do jobs that hang hold up a stream."""
+        hang = [self.runner.run(job(f"hang-{number}", "slow stream")) for number in range(100)]
+        hang += [self.runner.run(job(f"wait-{number}", "wait")) for number in range(20)]
+        outcomes: list[Outcome] = yield defer.gatherResults(
+            [self.runner.run(job(f"event-{number}", "stream")) for number in range(300)]
+        )
+        assert {outcome.ending for outcome in outcomes} == {Ending.CONFIRMED}
+        self.runner.cancel("wait-0")
+        self.runner.cancel("wait-1")
+        quick: Outcome = yield self.runner.run(job("quick", "nothing"))
+        assert quick.ending is Ending.REFUSED
+        yield self.runner.stopService()
+        ended: list[Outcome] = yield defer.gatherResults(hang)
+        assert {outcome.ending for outcome in ended} <= {Ending.LOST, Ending.NOT_STARTED, Ending.KILLED}
 
     @defer.inlineCallbacks
     def test_reload(self) -> Any:
@@ -252,6 +306,94 @@ class TestDeath(RunnerCase):
         with pytest.raises(OperatorError, match="RuntimeError"):
             yield self.runner.reload()
         yield self.until(lambda: any("RuntimeError" in notice.line for notice in self.notice(notices.RunnerSaid)))
+
+
+class TestNothingVanishes(RunnerCase):
+    """Whichever of its processes is killed, and when: each attempt has one outcome."""
+
+    @defer.inlineCallbacks
+    def _killed(self, victim: Callable[[int], int]) -> Any:
+        chance = random.Random(1)
+        outcomes: list[Outcome] = []
+        for turn in range(8):
+            tasks = [chance.choice(["true", "short", "stream", "echo"]) for _ in range(60)]
+            answers = [
+                self.runner.run(job(f"{turn}-{number}", name, text="x")).addCallback(outcomes.append)
+                for number, name in enumerate(tasks)
+            ]
+            before = len(self.pids())
+            yield task.deferLater(reactor, chance.uniform(0, 0.05))
+            os.kill(victim(self.pids()[-1]), signal.SIGKILL)
+            yield defer.gatherResults(answers)
+            yield self.until(functools.partial(self.has_started, before))
+            self.runner._wait = 0.05
+        assert len(outcomes) == 8 * 60
+        assert len({outcome.job for outcome in outcomes}) == 8 * 60
+        assert {outcome.ending for outcome in outcomes} <= {Ending.EXITED, Ending.CONFIRMED, Ending.LOST}
+        assert any(outcome.ending is Ending.LOST for outcome in outcomes)
+
+    def test_the_inner_process_is_killed(self) -> Any:
+        """Those that may have run are lost, the others run."""
+        return self._killed(lambda inner: inner)
+
+    def test_the_outer_process_is_killed(self) -> Any:
+        """So it is then too."""
+        return self._killed(keeper_of)
+
+    @defer.inlineCallbacks
+    def test_both_are_killed(self) -> Any:
+        """So it is then too."""
+        keepers: list[int] = []
+
+        def both(inner: int) -> int:
+            keepers.append(keeper_of(inner))
+            os.kill(keepers[-1], signal.SIGKILL)
+            return inner
+
+        yield self._killed(both)
+
+    @defer.inlineCallbacks
+    def test_no_process_is_left(self) -> Any:
+        """A machine that cannot start it now is asked again; what waits, waits."""
+        spawn = link.Keeper.spawn
+        failures = [1, 2]
+
+        def fail(*arguments: Any) -> None:
+            if failures:
+                failures.pop()
+                raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+            spawn(*arguments)
+
+        self.patch(link.Keeper, "spawn", fail)  # type: ignore[no-untyped-call]
+        os.kill(keeper_of(self.pids()[0]), signal.SIGKILL)
+        yield self.until(lambda: not failures)
+        outcome: Outcome = yield self.runner.run(job("a", "true"))
+        assert outcome.success
+        reasons = [notice.reason for notice in self.notice(notices.RunnerKeeperDied)]
+        assert reasons.count("it cannot be started: Resource temporarily unavailable") == 2
+
+
+class TestLock(RunnerCase):
+    """A former runner that is still there."""
+
+    @defer.inlineCallbacks
+    def test_the_wait_is_told(self) -> Any:
+        """It names the process that has the lock; jobs wait, and a runner that waits can be stopped."""
+        keeper = keeper_of(self.pids()[0])
+        first, self.runner = self.runner, self.make_runner()
+        self.runner.startService()
+        waiting = self.runner.run(job("a", "true"))
+        yield self.until(lambda: self.notice(notices.RunnerWaits))
+        assert self.notice(notices.RunnerWaits) == [notices.RunnerWaits(keeper)]
+        third = self.make_runner()
+        third.startService()
+        begun = time.monotonic()
+        yield third.stopService()
+        assert time.monotonic() - begun < 1.5
+        assert not waiting.called
+        yield first.stopService()
+        outcome: Outcome = yield waiting
+        assert outcome.success
 
 
 class TestStop(RunnerCase):

@@ -16,16 +16,18 @@ from gateway.runner.protocol import (
     Cancel,
     Ended,
     Lines,
+    NotTaken,
     ProtocolError,
     Ready,
-    Refused,
     Reload,
     Reloaded,
     ReloadFailed,
     Reply,
     Request,
+    Room,
     Start,
-    Started,
+    Starting,
+    Waits,
     read_reply,
     read_request,
     reply_line,
@@ -38,15 +40,17 @@ REQUESTS: list[Request] = [
     Reload(),
 ]
 REPLIES: list[Reply] = [
-    Ready(7, {"a": 1}),
+    Ready(7, {"a": Room(1), "b": Room(64, stream=True)}),
     Ready(7, {}, "broken"),
-    Started("job", 8),
+    Starting("job"),
+    Waits(8),
     Ended(Outcome("job", Ending.EXITED, 0, None, 1.5, None, b"\x00\xff", b"", 1, 2, 3)),
     Ended(Outcome("job", Ending.KILLED, None, 9, 0.0, "words")),
-    Refused("job", "words"),
-    Reloaded({"a": 4}),
+    NotTaken("job", "words"),
+    Reloaded({"a": Room(4)}),
     ReloadFailed("words"),
 ]
+ENDED = Ended(Outcome("job", Ending.EXITED, 0, None, 1.5, None, b"\x00\xff"))
 START: dict[str, Any] = json.loads(request_line(REQUESTS[0]))
 
 
@@ -100,10 +104,13 @@ def test_what_is_no_request_is_refused(line: bytes) -> None:
     "line",
     [
         b'{"frame":"ready","pid":1,"tasks":{"a":"b"},"error":null}',
-        b'{"frame":"started","job":"a","pid":0}',
+        b'{"frame":"ready","pid":1,"tasks":{"a":[1]},"error":null}',
+        b'{"frame":"ready","pid":1,"tasks":{"a":[true,false]},"error":null}',
+        b'{"frame":"starting","job":"a","pid":0}',
+        b'{"frame":"waits","pid":-1}',
         b'{"frame":"nothing"}',
-        reply_line(REPLIES[3]).replace(b"exited", b"vanished"),
-        reply_line(REPLIES[3]).replace(b'"AP8="', b'"A*8="'),
+        reply_line(ENDED).replace(b"exited", b"vanished"),
+        reply_line(ENDED).replace(b'"AP8="', b'"A*8="'),
     ],
 )
 def test_what_is_no_reply_is_refused(line: bytes) -> None:
@@ -153,7 +160,7 @@ class TestBacklog:
         for job, task in [("a1", "a"), ("a2", "a"), ("a3", "a"), ("b1", "b"), ("a4", "a"), ("b2", "b")]:
             assert backlog.add(entry(job, task))
         jobs = []
-        while start := backlog.next({"a": 4, "b": 4}):
+        while start := backlog.next({"a": Room(4), "b": Room(4)}):
             jobs.append(start.job)
         assert jobs == ["a1", "b1", "a2", "b2", "a3", "a4"]
 
@@ -164,13 +171,13 @@ class TestBacklog:
             backlog.add(entry(f"a{number}", "a"))
             backlog.add(entry(f"b{number}", "b"))
         sent = []
-        while start := backlog.next({"a": 1, "b": 8}):
+        while start := backlog.next({"a": Room(1), "b": Room(8)}):
             sent.append(start.task)
         assert sorted(sent) == ["a"] * AHEAD + ["b"] * (2 * AHEAD - AHEAD)
-        assert backlog.next({"a": 1, "b": 8}) is None
+        assert backlog.next({"a": Room(1), "b": Room(8)}) is None
         assert backlog.forget("a0") is not None
         assert backlog.forget("a0") is None
-        assert backlog.next({"a": 1, "b": 8}) is not None
+        assert backlog.next({"a": Room(1), "b": Room(8)}) is not None
 
     def test_the_number_that_waits_has_a_limit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Beyond it a job is not taken; a job taken out makes room."""
@@ -189,7 +196,7 @@ class TestBacklog:
         backlog = Backlog(2)
         for job, task in [("1", "a"), ("2", "a"), ("3", "b"), ("4", "a"), ("5", "b"), ("6", "c")]:
             backlog.add(entry(job, task))
-        sent = [start.job for start in iter(lambda: backlog.next({"a": 1, "b": 1}), None)]
+        sent = [start.job for start in iter(lambda: backlog.next({"a": Room(1), "b": Room(1)}), None)]
         assert sent == ["1", "3", "6", "2"]
         backlog.started("3")
         backlog.started("no such job")
