@@ -7,28 +7,53 @@ nothing was; a source that can acknowledge does so then and not before, and the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
-from gateway.notices import EventLost, JobsHeld, Notify, RuleFired, SourceTotals
-from parsers.event import Event
+from gateway.notice import Notify
+from gateway.notices.rules import ChainCut, EventLost, JobsHeld, RuleFired, StateCloses, StatesSurplus, WindowsEvicted
+from gateway.notices.sources import SourceTotals
+from parsers.event import Event, FieldValue
 from parsers.message import Batch, Message
 from parsers.parse import Parser
 from rules.job import Job
-from rules.rulebook import Decision, RuleBook
+from rules.own_events import ANCESTORS, own_event
+from rules.rebuild import KeptState, Openings, rebuild
+from rules.rule import Rule
+from rules.rulebook import Closing, Decision, RuleBook
 from rules.sieve import Candidate, Sieve
+from rules.window import Key
 
 Accept = Callable[[Batch], Deferred[None]]
 
 
-class Jobs(Protocol):
-    """Where events and the jobs they caused go."""
+@dataclass(slots=True)
+class Effects:
+    """What messages come to, to be kept as one: what the journal keeps, and what is to be done because of it.
 
-    def commit(self, events: Sequence[Event], chains: Sequence[tuple[Job, ...]]) -> Deferred[None]:
-        """Keep them; fires when they are kept. The jobs of one chain run in order, up to the first that fails."""
+    Attributes:
+        messages: those that a rule counted.
+        jobs: each with the index of the message that caused it.
+        closings: open states that are to be undone now, each with how many of the jobs were caused before it.
+    """
+
+    messages: list[Message] = field(default_factory=list)
+    jobs: list[tuple[Job, int]] = field(default_factory=list)
+    closings: list[tuple[Closing, int]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to keep."""
+        return bool(self.messages)
+
+
+class Jobs(Protocol):
+    """Where what messages came to goes."""
+
+    def commit(self, effects: Effects) -> Deferred[None]:
+        """Keep it; fires when it is on disk."""
         ...
 
 
@@ -50,6 +75,7 @@ class Pipeline:
         self._notify = notify
         self._frames: Counter[str] = Counter()
         self._octets: Counter[str] = Counter()
+        self._evicted: dict[str, int] = {}
         self.pending = 0
         """Octets of the batches whose jobs are not committed."""
 
@@ -59,28 +85,77 @@ class Pipeline:
         self._frames[source] += frames.count()
         self._octets[source] += len(frames.data)
         stages = self._stages
-        events: list[Event] = []
-        chains: list[tuple[Job, ...]] = []
+        effects = Effects()
         for message, wanted in self._candidates(stages.sieve, batch):
             try:
                 event = stages.parser.parse(message)
-                decisions = stages.rulebook.feed(event, batch.received, wanted)
+                self._feed(event, batch.received, wanted, effects)
             except Exception as error:  # noqa: BLE001 -- one message that meets a bug must not take the batch with it
-                self._notify(EventLost(f"{type(error).__name__}: {error}", repr(message.frame[:200])))
-                continue
-            if decisions:
-                events.append(event)
-                for decision in decisions:
-                    self._tell(decision, message)
-                    if decision.jobs:
-                        chains.append(decision.jobs)
-        if not chains:
+                self._lose(message, error)
+        if not effects:
             return succeed(None)
-        committed = self._jobs.commit(events, chains)
+        committed = self._jobs.commit(effects)
         if not committed.called:
             self.pending += len(frames.data)
             committed.addBoth(self._committed, len(frames.data))
         return committed
+
+    def decide(self, message: Message) -> Effects:
+        """Show the rules an event of our own; whoever asks keeps what comes of it."""
+        effects = Effects()
+        try:
+            self._feed(own_event(message), message.received, None, effects)
+        except Exception as error:  # noqa: BLE001 -- an event that meets a bug must not take its job with it
+            self._lose(message, error)
+        return effects
+
+    def rebuild(self, messages: Iterable[Message], states: Iterable[KeptState], openings: Openings) -> int:
+        """Bring the rules to where they were when these messages had come; return how many there are.
+
+        See `rules.rebuild`. To be called once, before the first message.
+        """
+        stages = self._stages
+        count = rebuild(stages.rulebook, stages.sieve, stages.parser, messages, states, openings, self._lose)
+        self._evicted = stages.rulebook.evictions()  # told in the run in which they happened
+        return count
+
+    def longest_window(self) -> float:
+        """Return for how many seconds the past matters to a rule at most."""
+        return self._stages.rulebook.longest_window()
+
+    def shift(self, seconds: float) -> None:
+        """Move all that was counted along with a wall clock that was set."""
+        self._stages.rulebook.shift(seconds)
+
+    def rule(self, name: str) -> Rule | None:
+        """Return the rule of this name, None when there is none."""
+        return self._stages.rulebook.rule(name)
+
+    def open_state(self, rule: str, key: Key, due: float, job: str = "") -> None:
+        """Open a state that an operator's retry opens again; `job` is the id of the one that undoes it."""
+        self._stages.rulebook.open(rule, key, due, job)
+
+    def close_state(self, rule: str, key: Key, job: str | None = None) -> None:
+        """Close a state, now that it is undone; with the id of the `job` that did it, only if none opened it anew."""
+        self._stages.rulebook.close(rule, key, job)
+
+    def _feed(self, event: Event, now: float, wanted: Iterable[int] | None, effects: Effects) -> None:
+        findings = self._stages.rulebook.feed(event, now, wanted)
+        if not findings.matched:
+            if findings.cut:
+                self._notify(ChainCut(", ".join(findings.cut), " > ".join(map(str, _ancestors(event)))))
+            return
+        index = len(effects.messages)
+        effects.messages.append(event.message)
+        for closing in findings.closings:
+            effects.closings.append((closing, len(effects.jobs)))
+            self._tell_closing(closing)
+        for decision in findings.decisions:
+            self._tell(decision, event.message)
+            effects.jobs.extend((job, index) for job in decision.jobs)
+
+    def _lose(self, message: Message, error: Exception) -> None:
+        self._notify(EventLost(f"{type(error).__name__}: {error}", repr(message.frame[:200])))
 
     def _candidates(self, sieve: Sieve, batch: Batch) -> Iterator[Candidate]:
         try:
@@ -102,6 +177,20 @@ class Pipeline:
         for source in sorted(self._frames):
             self._notify(SourceTotals(source, self._frames[source], self._octets[source]))
 
+    def tell_evictions(self) -> None:
+        """Say which rules had to forget what still counted, since this was last asked."""
+        now = self._stages.rulebook.evictions()
+        for rule, keys in now.items():
+            fresh = keys - self._evicted.get(rule, 0)
+            if fresh:
+                self._notify(WindowsEvicted(rule, fresh if fresh > 0 else keys))  # a new window counts anew
+        self._evicted = now
+
+    def _tell_closing(self, closing: Closing) -> None:
+        about = f" for {', '.join(closing.key)}" if closing.key else ""
+        notice = StatesSurplus if closing.reason == "surplus" else StateCloses
+        self._notify(notice(closing.rule, about))
+
     def _tell(self, decision: Decision, message: Message) -> None:
         match, origin = decision.incident.match, message.origin
         when, address = match.rule.when, origin.address or origin.host or "-"
@@ -112,3 +201,8 @@ class Pipeline:
         if decision.held:
             trust = str(match.fields["gateway.trust"])
             self._notify(JobsHeld(match.rule.name, about, address, trust, origin.dataset))
+
+
+def _ancestors(event: Event) -> list[FieldValue]:
+    former = event.fields.get(ANCESTORS)
+    return former if isinstance(former, list) else []

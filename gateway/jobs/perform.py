@@ -1,0 +1,111 @@
+"""Do what a step says: each kind of step has its way, and each ends in an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, succeed
+
+from gateway.jobs.outcome import Ending, Outcome
+from parsers.event import FieldValue
+from rules.job import PLACEHOLDER, Attempt, fill_known
+from rules.own_events import ANCESTORS, ancestors_of
+from rules.step import Emit, Forward, Mail, Pause, Resume, Step, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How an attempt ended, and what is to be kept together with that.
+
+    Attributes:
+        emitted: the fields of an event of our own.
+        pause: the rule whose jobs are to wait from now on.
+        resume: the rule whose jobs go on.
+    """
+
+    outcome: Outcome
+    emitted: Mapping[str, FieldValue] | None = None
+    pause: str | None = None
+    resume: str | None = None
+
+
+class Performs(Protocol):
+    """Whoever does what a step says."""
+
+    def perform(self, step: Step, attempt: Attempt) -> Deferred[Performance]:
+        """Do it; fires when it is done or has failed."""
+        ...
+
+    def cancel(self, attempt: Attempt) -> None:
+        """End an attempt that is under way; it fires as always."""
+        ...
+
+
+class Runs(Protocol):
+    """What starts processes (`gateway.runner.client.Runner`)."""
+
+    def run(self, attempt: Attempt) -> Deferred[Outcome]:
+        """Start a process; fires with its outcome, and never fails."""
+        ...
+
+    def cancel(self, attempt: str) -> None:
+        """End an attempt by its id."""
+        ...
+
+
+class Sends(Protocol):
+    """What sends mails and messages (`gateway.outgoing.Outgoing`)."""
+
+    def perform(self, step: Mail | Forward, attempt: Attempt) -> Deferred[Outcome]:
+        """Send; fires with its outcome, and never fails."""
+        ...
+
+
+class Performer:
+    """Does what steps say; `by_runner` tells whether a mail goes through a program (sendmail) instead of SMTP."""
+
+    def __init__(self, runner: Runs, outgoing: Sends, by_runner: Callable[[], bool]) -> None:
+        self._runner = runner
+        self._outgoing = outgoing
+        self._by_runner = by_runner
+
+    def perform(self, step: Step, attempt: Attempt) -> Deferred[Performance]:
+        """Do what a step says; fires when it is done or has failed."""
+        match step:
+            case Task():
+                return self._runner.run(attempt).addCallback(Performance)
+            case Mail() if self._by_runner():
+                return self._runner.run(attempt).addCallback(Performance)
+            case Mail() | Forward():
+                return self._outgoing.perform(step, attempt).addCallback(Performance)
+            case Emit():
+                return succeed(Performance(_done(attempt), emitted=emitted_fields(step, attempt)))
+            case Pause():
+                return succeed(Performance(_done(attempt), pause=fill_known(step.rule, attempt.event)))
+            case Resume():
+                return succeed(Performance(_done(attempt), resume=fill_known(step.rule, attempt.event)))
+        return succeed(Performance(Outcome(attempt.id, Ending.REFUSED, error=f"{step.name} is no step to perform")))
+
+    def cancel(self, attempt: Attempt) -> None:
+        """End an attempt that is under way; only processes can be ended, the others end by themselves."""
+        self._runner.cancel(attempt.id)
+
+
+def _done(attempt: Attempt) -> Outcome:
+    return Outcome(attempt.id, Ending.CONFIRMED)
+
+
+def emitted_fields(step: Emit, attempt: Attempt) -> dict[str, FieldValue]:
+    """Return the fields of the event that an `emit` step makes; a value that is one `${field}` keeps its kind."""
+    fields: dict[str, FieldValue] = {}
+    for name, value in step.fields.items():
+        if not isinstance(value, str):
+            fields[name] = value
+        elif (whole := PLACEHOLDER.fullmatch(value)) and whole[2] is not None:
+            fields[name] = attempt.event.get(whole[2])
+        else:
+            fields[name] = fill_known(value, attempt.event)
+    known = {name: value for name, value in fields.items() if value is not None}
+    return {**known, "rule.name": attempt.rule, ANCESTORS: ancestors_of(attempt.event, attempt.rule)}
