@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -16,22 +17,24 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IReactorUDP,
     IReactorUNIXDatagram,
-    ITransport,
 )
 
 from gateway.config import Limits
 from gateway.handshakes import HalfHandshakes
-from gateway.notices import CannotListen, Listening, Notify, StoppedListening, host_port
+from gateway.notice import Notify, host_port
+from gateway.notices.sources import CannotListen, Listening, StoppedListening
+from gateway.origins import tcp_origin, tls_origin, udp_origin, unix_origin
 from gateway.pipeline import Pipeline
-from gateway.source_config import Source, TcpSource, TlsSource, UdpSource, UnixSource
+from gateway.source_config import RelpStream, Source, TcpSource, TlsSource, UdpSource, UnixSource, kind_of
 from gateway.sources.admission import Admission, AdmittingFactory
+from gateway.sources.connection import ConnectionFactory, OriginOf, StreamContext
 from gateway.sources.datagrams import MAX_DATAGRAM, SyslogDatagrams
-from gateway.sources.stream import StreamContext, SyslogStreamFactory
-from gateway.tls import TLSConnection, TLSFactory
+from gateway.sources.relp import RelpFactory
+from gateway.sources.stream import SyslogStreamFactory
+from gateway.tls import TLSFactory
 from gateway.tls_settings import TLSSettings
-from gateway.trust import Networks, certificate_names
 from parsers.errors import OperatorError
-from parsers.message import Origin, Trust
+from parsers.message import Origin
 
 BACKLOG = 1024
 """Connections that the kernel holds for us while we are busy; it caps this at net.core.somaxconn."""
@@ -163,27 +166,38 @@ class Listeners:
 
     def _context(self) -> StreamContext:
         return StreamContext(
-            self._pipeline.accept, self._notify, self._reactor, self._now, self._limits.idle, self._is_full
+            self._pipeline.accept,
+            self._notify,
+            self._reactor,
+            self._now,
+            self._limits.idle,
+            self._is_full,
+            self._limits.handshake_timeout,
         )
+
+    def _connections(self, source: TcpSource | TlsSource, origin_of: OriginOf) -> ConnectionFactory[Any]:
+        if isinstance(source.stream, RelpStream):
+            return RelpFactory(source.stream, origin_of, self._context())
+        return SyslogStreamFactory(source.stream, origin_of, self._context())
 
     def _is_full(self) -> bool:
         return self._pipeline.pending > self._limits.pending
 
     def _listen_tcp(self, source: TcpSource) -> _Open:
-        factory = SyslogStreamFactory(source.stream, _tcp_origin(source), self._context())
+        factory = self._connections(source, tcp_origin(source))
         outer = AdmittingFactory(factory, self._admission, source.name, self._notify)
         port = self._listen_stream(source, outer)
 
         def follow(changed: Source) -> None:
             assert isinstance(changed, TcpSource)  # noqa: S101 -- the key says so
             outer.source = changed.name
-            factory.stream, factory.origin_of, factory.context = changed.stream, _tcp_origin(changed), self._context()
+            factory.stream, factory.origin_of, factory.context = changed.stream, tcp_origin(changed), self._context()
 
         return _Open(source, port, _bound(port), follow, _nothing)
 
     def _listen_tls(self, source: TlsSource) -> _Open:
         settings = TLSSettings(source, self._notify, self._now)
-        inner = SyslogStreamFactory(source.stream, _tls_origin(source), self._context())
+        inner = self._connections(source, tls_origin(source))
         factory = TLSFactory(
             inner,
             lambda: settings.context.current,
@@ -200,7 +214,7 @@ class Listeners:
         def follow(changed: Source) -> None:
             assert isinstance(changed, TlsSource)  # noqa: S101 -- the key says so
             outer.source = factory.source = changed.name
-            inner.stream, inner.origin_of, inner.context = changed.stream, _tls_origin(changed), self._context()
+            inner.stream, inner.origin_of, inner.context = changed.stream, tls_origin(changed), self._context()
             factory.timeout = self._limits.handshake_timeout
             if settings.follow(changed):
                 factory.judge_again(settings.judge_again)
@@ -251,10 +265,7 @@ class Listeners:
         return listener
 
     def _datagram_origin(self, source: UdpSource | UnixSource) -> Callable[[object], Origin]:
-        if isinstance(source, UdpSource):
-            return _udp_origin(source)
-        local = Origin(source.name, Trust.LOCAL, None, None, zone=source.zone, host=self._host)
-        return lambda _: local
+        return udp_origin(source) if isinstance(source, UdpSource) else unix_origin(source, self._host)
 
 
 def _key(source: Source) -> tuple[str, str]:
@@ -264,55 +275,7 @@ def _key(source: Source) -> tuple[str, str]:
         case _:
             # port 0 is any free port: such sources are told apart by their names
             address = str(source.address) if source.address.port else f"{source.address} ({source.name})"
-            return type(source).__name__, address
-
-
-def _tcp_origin(source: TcpSource) -> Callable[[ITransport], Origin]:
-    networks = Networks(map(str, source.trusted))
-
-    def origin_of(transport: ITransport) -> Origin:
-        host, port = _peer_of(transport)
-        return Origin(source.name, Trust.NETWORK, host, port, trusted=host in networks, zone=source.zone)
-
-    return origin_of
-
-
-def _tls_origin(source: TlsSource) -> Callable[[ITransport], Origin]:
-    networks = Networks(map(str, source.trusted))
-
-    def origin_of(transport: ITransport) -> Origin:
-        assert isinstance(transport, TLSConnection)  # noqa: S101 -- TLSFactory made it
-        host, port = _peer_of(transport)
-        names = certificate_names(transport.certificate) if transport.certificate else ()
-        return Origin(
-            source.name,
-            Trust.CERTIFICATE,
-            host,
-            port,
-            transport.peer,
-            trusted=host in networks,
-            zone=source.zone,
-            hostname=source.hostname,
-            names=names,
-        )
-
-    return origin_of
-
-
-def _peer_of(transport: ITransport) -> tuple[str, int | None]:
-    peer = transport.getPeer()
-    return str(getattr(peer, "host", "-")), getattr(peer, "port", None)
-
-
-def _udp_origin(source: UdpSource) -> Callable[[object], Origin]:
-    networks = Networks(map(str, source.trusted))
-
-    def origin_of(address: object) -> Origin:
-        assert isinstance(address, tuple)  # noqa: S101 -- Twisted gives (host, port)
-        host, port = str(address[0]), int(address[1])
-        return Origin(source.name, Trust.DATAGRAM, host, port, trusted=host in networks, zone=source.zone)
-
-    return origin_of
+            return kind_of(source), address
 
 
 def _clear_way(source: UnixSource) -> None:

@@ -6,6 +6,7 @@ import enum
 import os
 import re
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 from ipaddress import IPv6Address, ip_address
@@ -14,6 +15,7 @@ from pathlib import Path
 from gateway.trust import PeerPolicy, parse_pattern
 from gateway.zone import local_zone, parse_zone
 from parsers.errors import OperatorError, Place
+from parsers.framing import relp
 from parsers.framing.framer import MAX_FRAME, OverLimit
 from parsers.framing.syslog_stream import Framing
 from parsers.message import HostnamePolicy
@@ -31,7 +33,7 @@ RECEIVE_BUFFER = 4 * 1024**2
 MAX_SOCKET_PATH = 107
 """Octets of a unix socket's path (unix(7))."""
 
-KINDS = ("tcp", "tls", "udp", "unix")
+KINDS = ("tcp", "tls", "relp", "udp", "unix")
 
 
 class FileKind(enum.Enum):
@@ -90,20 +92,28 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class RelpStream:
+    """RELP: frames of its own, each answered when it is kept."""
+
+    max_frame: int = relp.MAX_FRAME
+    over_limit: OverLimit = OverLimit.TRUNCATE
+
+
+@dataclass(frozen=True, slots=True)
 class TcpSource:
-    """Syslog over plain TCP (RFC 6587)."""
+    """Syslog over plain TCP (RFC 6587), or RELP over it."""
 
     name: str
     place: Place
     address: Address
     zone: tzinfo
     trusted: tuple[Network, ...] = ()
-    stream: Stream = Stream()
+    stream: Stream | RelpStream = Stream()
 
 
 @dataclass(frozen=True, slots=True)
 class TlsSource:
-    """Syslog over TLS (RFC 5425).
+    """Syslog over TLS (RFC 5425), or RELP over it.
 
     Attributes:
         certificates: files of (certificate chain, key), at most one pair for each type of key.
@@ -119,7 +129,7 @@ class TlsSource:
     peers: PeerPolicy
     hostname: HostnamePolicy = HostnamePolicy.MESSAGE
     trusted: tuple[Network, ...] = ()
-    stream: Stream = Stream()
+    stream: Stream | RelpStream = Stream()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,17 @@ class UnixSource:
 
 
 Source = TcpSource | TlsSource | UdpSource | UnixSource
+
+
+def kind_of(source: Source) -> str:
+    """Say what a source is in a word or two: its key in the configuration, and `over TLS` for RELP that is."""
+    match source:
+        case TcpSource(stream=RelpStream()):
+            return "relp"
+        case TlsSource(stream=RelpStream()):
+            return "relp over tls"
+        case _:
+            return type(source).__name__.removesuffix("Source").lower()
 
 
 def as_source(name: str, folder: Path) -> Reader[Source | None]:
@@ -178,18 +199,45 @@ class _Common:
 
 def _tcp(common: _Common, fields: Fields, problems: Problems) -> Source | None:
     address = fields.take("tcp", as_listen_address, None)
-    trusted, stream = _trusted(fields), _stream(fields)
-    if address and not address.loopback:
-        problems.warn(
-            f"{common.name}: plain TCP on {address} takes whatever anyone sends there; prefer tls", common.place
-        )
-    if address is None:
-        return None
-    return TcpSource(common.name, common.place, address, common.zone, trusted, stream)
+    return _plain(common, address, _trusted(fields), _stream(fields), problems)
 
 
 def _tls(common: _Common, fields: Fields, problems: Problems) -> Source | None:
-    address = fields.take("tls", as_listen_address, None)
+    return _encrypted(common, fields.take("tls", as_listen_address, None), _stream, fields, problems)
+
+
+def _relp(common: _Common, fields: Fields, problems: Problems) -> Source | None:
+    address = fields.take("relp", as_listen_address, None)
+    if any(key in fields for key in _TLS_KEYS):
+        return _encrypted(common, address, _relp_stream, fields, problems)
+    return _plain(common, address, _trusted(fields), _relp_stream(fields), problems)
+
+
+def _plain(
+    common: _Common,
+    address: Address | None,
+    trusted: tuple[Network, ...],
+    stream: Stream | RelpStream,
+    problems: Problems,
+) -> Source | None:
+    if address is None:
+        return None
+    source = TcpSource(common.name, common.place, address, common.zone, trusted, stream)
+    if not address.loopback:
+        what, better = ("RELP", "give it a certificate") if isinstance(stream, RelpStream) else ("TCP", "prefer tls")
+        problems.warn(
+            f"{common.name}: plain {what} on {address} takes whatever anyone sends there; {better}", common.place
+        )
+    return source
+
+
+def _encrypted(
+    common: _Common,
+    address: Address | None,
+    stream_of: Callable[[Fields], Stream | RelpStream],
+    fields: Fields,
+    problems: Problems,
+) -> Source | None:
     files, before = as_one_or_more(_as_file(common.folder)), problems.count
     certificates = fields.require("certificate", files, "`gateway init DIR` makes one") or ()
     keys = fields.take("key", files, certificates)
@@ -207,7 +255,7 @@ def _tls(common: _Common, fields: Fields, problems: Problems) -> Source | None:
             peers_at,
         )
     hostname = fields.take("hostname", as_choice(choices(HostnamePolicy)), HostnamePolicy.MESSAGE)
-    trusted, stream = _trusted(fields), _stream(fields)
+    trusted, stream = _trusted(fields), stream_of(fields)
     if not address or not peers:
         return None
     pairs = tuple(zip(certificates, keys, strict=False))
@@ -238,7 +286,8 @@ def _unix(common: _Common, fields: Fields, _: Problems) -> Source | None:
     return UnixSource(common.name, common.place, path, common.zone, mode, buffer) if path else None
 
 
-_KINDS = {"tcp": _tcp, "tls": _tls, "udp": _udp, "unix": _unix}
+_KINDS = {"tcp": _tcp, "tls": _tls, "relp": _relp, "udp": _udp, "unix": _unix}
+_TLS_KEYS = ("certificate", "key", "client_ca", "peers", "hostname")
 _as_buffer = as_size(4096, 1024**3)
 
 
@@ -250,6 +299,13 @@ def _stream(fields: Fields) -> Stream:
     return Stream(
         fields.take("framing", as_choice(choices(Framing)), Framing.AUTO),
         fields.take("max_frame", as_size(LEAST_FRAME, GREATEST_FRAME), MAX_FRAME),
+        fields.take("over_limit", as_choice(choices(OverLimit)), OverLimit.TRUNCATE),
+    )
+
+
+def _relp_stream(fields: Fields) -> RelpStream:
+    return RelpStream(
+        fields.take("max_frame", as_size(LEAST_FRAME, GREATEST_FRAME), relp.MAX_FRAME),
         fields.take("over_limit", as_choice(choices(OverLimit)), OverLimit.TRUNCATE),
     )
 

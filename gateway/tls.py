@@ -31,7 +31,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.handshakes import HalfHandshakes
-from gateway.notices import HandshakeFailed, Notify, PeerRefused, PeerTrouble, StreamBroken, StreamTruncated, host_port
+from gateway.notice import Notify, host_port
+from gateway.notices.sources import HandshakeFailed, PeerRefused, PeerTrouble, StreamBroken, StreamTruncated
 from gateway.tls_context import HANDSHAKE_RECORD
 from gateway.tls_words import handshake_words, not_tls, reason_words
 from parsers.errors import RemoteError
@@ -120,7 +121,8 @@ class TLSConnection(Protocol):
             self._tell(HandshakeFailed, "the peer left in the middle of the handshake")
         self._paused = False
         self._deliver()  # a paused reader still gets what we have taken off the socket
-        if self._state is _State.OPEN and isinstance(reason.value, ConnectionDone | ConnectionLost):
+        ended = isinstance(reason.value, ConnectionDone | ConnectionLost)
+        if self._state is _State.OPEN and self._ended is None and ended:
             how = "ended" if isinstance(reason.value, ConnectionDone) else f"lost ({reason.value})"
             self._ended = TruncatedStream(f"the connection {how} without the peer's close_notify")
             self._tell(StreamTruncated, self._ended.args[0])
@@ -190,7 +192,8 @@ class TLSConnection(Protocol):
         if self._state is _State.HANDSHAKE:
             self._state = _State.CLOSED
             self._lower().loseConnection()
-        self.loseConnection()
+        hang_up: Callable[[], None] = getattr(self._inner, "hang_up", self.loseConnection)
+        hang_up()
 
     def _end_handshake(self) -> None:
         if self._deadline is not None and self._deadline.active():

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IProtocolFactory, ITransport
 from twisted.internet.protocol import connectionDone
+from twisted.internet.tcp import Connection as TCPConnection
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 
-from gateway.notices import ConnectionRefused, Notify, host_port
-from gateway.tls import TLSConnection
+from gateway.notice import Notify, host_port
+from gateway.notices.sources import ConnectionRefused
 
 READ = 256 * 1024
 """Octets that one read may deliver: work is done by the batch, and a batch is a read."""
@@ -81,9 +83,11 @@ class AdmittedConnection(ProtocolWrapper):
     address = ""
 
     def makeConnection(self, transport: ITransport) -> None:
-        """Read more at a time than Twisted does by itself."""
+        """Read more at a time than Twisted does by itself; let no answer wait for the ACK of the one before."""
         if hasattr(transport, "bufferSize"):
             transport.bufferSize = READ
+        if isinstance(transport, TCPConnection):
+            transport.setTcpNoDelay(True)
         self._admitting.admission.add(self)
         super().makeConnection(transport)  # type: ignore[no-untyped-call]
 
@@ -97,11 +101,9 @@ class AdmittedConnection(ProtocolWrapper):
             admission.remove(self)
 
     def hang_up(self) -> None:
-        """Close it from our side; TLS says goodbye first."""
-        if isinstance(self.wrappedProtocol, TLSConnection):
-            self.wrappedProtocol.hang_up()
-        else:
-            self.loseConnection()  # type: ignore[no-untyped-call]
+        """Close it from our side; TLS and RELP say goodbye first."""
+        hang_up: Callable[[], None] = getattr(self.wrappedProtocol, "hang_up", self.loseConnection)
+        hang_up()
 
     @property
     def _admitting(self) -> AdmittingFactory:

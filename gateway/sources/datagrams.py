@@ -11,7 +11,8 @@ from pathlib import Path
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
-from gateway.notices import DatagramsDropped, DatagramsShed, Notify, ReceiveBufferGranted
+from gateway.notice import Notify
+from gateway.notices.sources import DatagramsDropped, DatagramsShed, ReceiveBufferGranted
 from gateway.pipeline import Accept
 from parsers.message import Batch, Frames, Origin
 

@@ -13,7 +13,7 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
-from gateway.notices import ConnectionRefused
+from gateway.notices.sources import ConnectionRefused
 from gateway.sources.admission import READ, Admission, AdmittingFactory
 from tests.gateway.told import Told
 

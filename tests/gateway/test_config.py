@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway import config
 from gateway.config import Config, ConfigErrors, Limits, load, read_rules
-from gateway.source_config import Address, Stream, TcpSource, TlsSource, UdpSource, UnixSource
+from gateway.source_config import Address, RelpStream, Stream, TcpSource, TlsSource, UdpSource, UnixSource, kind_of
 from gateway.trust import PeerPolicy, PolicyKind
 from parsers.framing.framer import OverLimit
 from parsers.framing.syslog_stream import Framing
@@ -113,6 +113,29 @@ sources:
     assert (unix.path, unix.mode) == (folder / "log.sock", 0o600)
 
 
+def test_relp_is_plain_or_over_tls(folder: Path) -> None:
+    """A certificate, or anything that belongs to one, makes it TLS; plain RELP beyond this machine is warned of."""
+    found = load_text(
+        folder,
+        """
+sources:
+  plain: {relp: 2514, time_zone: UTC}
+  open: {relp: "0.0.0.0:2515", max_frame: 8KiB, over_limit: close, trusted: [10.0.0.0/8], time_zone: UTC}
+  tls: {relp: "0.0.0.0:2516", certificate: server.pem, client_ca: ca.pem, hostname: certificate, max_frame: 1MiB}
+""",
+    )
+    plain, outside, tls = found.sources
+    assert isinstance(plain, TcpSource)
+    assert plain.stream == RelpStream(128 * 1024, OverLimit.TRUNCATE)
+    assert isinstance(outside, TcpSource)
+    assert (outside.stream, outside.trusted) == (RelpStream(8192, OverLimit.CLOSE), (ip_network("10.0.0.0/8"),))
+    assert isinstance(tls, TlsSource)
+    assert (tls.stream, tls.hostname) == (RelpStream(1024**2), HostnamePolicy.CERTIFICATE)
+    assert [kind_of(source) for source in found.sources] == ["relp", "relp", "relp over tls"]
+    (warning,) = found.warnings
+    assert "open: plain RELP on 0.0.0.0:2515 takes whatever anyone sends there; give it a certificate" in str(warning)
+
+
 def test_peers_of_a_tls_source_are_whoever_the_authority_signed(folder: Path) -> None:
     """Without `peers` the client's certificate must have a chain, and its own file may hold the key."""
     found = load_text(folder, "sources: {s: {tls: 6514, certificate: server.pem, client_ca: ca.pem}}")
@@ -195,11 +218,11 @@ def test_a_rule_file_that_cannot_be_read_is_one_error_of_its_own(folder: Path) -
         ("sources: {gateway: {tcp: 1}}\n", 'g.yaml:1:11: "gateway" cannot be a source\'s name'),
         (
             "sources: {s: {framing: lines}}\n",
-            'g.yaml:1:14: "s": a source has exactly one of tcp, tls, udp, unix; there is none',
+            'g.yaml:1:14: "s": a source has exactly one of tcp, tls, relp, udp, unix; there is none',
         ),
         (
             "sources: {s: {tcp: 1, udp: 1}}\n",
-            'g.yaml:1:14: "s": a source has exactly one of tcp, tls, udp, unix; it has',
+            'g.yaml:1:14: "s": a source has exactly one of tcp, tls, relp, udp, unix; it has',
         ),
         ("sources: {s: {tcp: web:514}}\n", 'g.yaml:1:20: "tcp": "web" is no IP address; a listener needs one'),
         ("sources: {s: {tcp: 70000}}\n", 'g.yaml:1:20: "tcp": an address such as 1514'),
@@ -255,6 +278,9 @@ def test_a_rule_file_that_cannot_be_read_is_one_error_of_its_own(folder: Path) -
             'sources:\n  a: {tcp: 1514}\n  b: {tls: "0.0.0.0:1514", certificate: server.pem, client_ca: ca.pem}\n',
             "g.yaml:3:7: b: a listens on 0.0.0.0:1514 already; choose another",
         ),
+        ("sources: {s: {relp: 1, framing: lines}}\n", '"framing"'),
+        ("sources: {s: {relp: 1, client_ca: ca.pem}}\n", '"certificate"'),
+        ("sources:\n  a: {tcp: 1514}\n  b: {relp: 1514}\n", "b: a listens on 127.0.0.1:1514 already"),
         ("sources:\n  a: {unix: x}\n  b: {unix: x}\n", "g.yaml:3:7: b: a listens on x already"),
     ],
 )

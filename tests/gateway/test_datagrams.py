@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from twisted.internet.task import Clock
 
-from gateway.notices import DatagramsDropped, DatagramsShed, ReceiveBufferGranted
+from gateway.notices.sources import DatagramsDropped, DatagramsShed, ReceiveBufferGranted
 from gateway.sources import datagrams
 from gateway.sources.datagrams import SyslogDatagrams, kernel_drops
 from parsers.message import Origin, Trust

@@ -22,21 +22,24 @@ from zope.interface import implementer
 
 from gateway.config import Limits
 from gateway.listeners import Listeners
-from gateway.notices import (
+from gateway.notices.sources import (
     CannotListen,
     CertificateExpires,
     CertificateKept,
     CertificateReloaded,
     Listening,
+    OverLimitFrames,
     PeerPolicyChanged,
     StoppedListening,
     StreamRefused,
 )
 from gateway.pipeline import Pipeline
-from gateway.source_config import Address, Source, Stream, TcpSource, TlsSource, UdpSource, UnixSource
+from gateway.source_config import Address, RelpStream, Source, Stream, TcpSource, TlsSource, UdpSource, UnixSource
+from gateway.sources.relp import LINGER
 from gateway.tls_settings import EXPIRY_WARNING, TLSSettings
 from gateway.trust import PeerPolicy
 from parsers.errors import Place, RemoteError
+from parsers.framing.relp import SERVERCLOSE
 from parsers.framing.syslog_stream import Framing
 from tests.gateway.test_pipeline import Jobs, stages
 from tests.gateway.told import Told
@@ -405,6 +408,44 @@ def test_a_failed_handshake_leaves_no_count(tls: TlsSource) -> None:
         assert transport.disconnecting
         protocol.connectionLost(Failure(ConnectionDone()))
         assert len(house.listeners._admission) == 0
+    assert house.reactor.getDelayedCalls() == []
+
+
+def test_relp_is_listened_for() -> None:
+    """A RELP source answers; one that becomes plain TCP on the same port is opened anew."""
+    house = House()
+    relp = tcp(stream=RelpStream())
+    house.follow(relp)
+    protocol, transport = house.connect()
+    protocol.dataReceived(b"1 open 15 commands=syslog\n2 syslog 6 <13>hi\n")
+    assert transport.value().endswith(b"2 rsp 6 200 OK\n")
+    house.follow(replace(relp, stream=RelpStream(480)))
+    assert len(house.told) == 1
+    small, transport = house.connect()
+    small.dataReceived(b"1 open 15 commands=syslog\n2 syslog 500 " + b"x" * 500 + b"\n")
+    assert [notice.problem for notice in house.told.of(OverLimitFrames)]
+    house.follow(tcp())
+    house.reactor.advance(0)
+    assert [type(notice) for notice in house.told[-2:]] == [StoppedListening, Listening]
+    plain, transport = house.connect()
+    plain.dataReceived(b"<13>hi\n")
+    assert transport.value() == b""
+
+
+def test_our_stop_says_goodbye_to_relp() -> None:
+    """It waits for the session's own end."""
+    house = House()
+    house.follow(tcp(stream=RelpStream()))
+    protocol, transport = house.connect()
+    protocol.dataReceived(b"1 open 15 commands=syslog\n")
+    transport.clear()
+    stopped = house.listeners.stop()
+    house.reactor.advance(0)
+    assert (transport.value(), transport.disconnecting) == (SERVERCLOSE, False)
+    house.reactor.advance(LINGER)
+    assert transport.disconnecting
+    protocol.connectionLost(Failure(ConnectionDone()))
+    assert stopped.called
     assert house.reactor.getDelayedCalls() == []
 
 

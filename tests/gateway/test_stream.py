@@ -13,9 +13,10 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from gateway.notices import ConnectionIdle, OverLimitFrames, StreamRefused
+from gateway.notices.sources import ConnectionIdle, OverLimitFrames, StreamRefused
 from gateway.source_config import Stream
-from gateway.sources.stream import MAX_PENDING, StreamContext, SyslogStream, SyslogStreamFactory
+from gateway.sources.connection import StreamContext
+from gateway.sources.stream import MAX_PENDING, SyslogStream, SyslogStreamFactory
 from gateway.tls import TruncatedStream
 from parsers.framing.framer import OverLimit
 from parsers.framing.syslog_stream import Framing

@@ -21,7 +21,8 @@ from twisted.python.failure import Failure
 
 from gateway import clock as wall_clock
 from gateway.handshakes import HalfHandshakes
-from gateway.notices import HandshakeFailed, Notice, PeerRefused, StreamBroken
+from gateway.notice import Notice
+from gateway.notices.sources import HandshakeFailed, PeerRefused, StreamBroken
 from gateway.tls import TLSConnection, TLSFactory, TruncatedStream
 from gateway.tls_context import ReloadingContext, leaf_of, server_context
 from gateway.trust import PeerPolicy, judge
