@@ -15,7 +15,7 @@ from parsers.errors import OperatorError, Place
 if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.loading import Loaded
-    from rules.job import Task
+    from rules.step import Task
 
 HELP = "load everything, run the rules' tests, say what is wrong"
 
@@ -112,7 +112,7 @@ class Report:
 def check(file: Path) -> Report:
     """Load a configuration with all that it names, and look at it."""
     from gateway.config import ConfigErrors
-    from gateway.loading import load_all
+    from gateway.loading import load_all, tasks_of
 
     report = Report(file)
     try:
@@ -129,7 +129,7 @@ def check(file: Path) -> Report:
         report.findings.append(
             Finding("warning", "there are no rules, so that nothing will ever happen", Place(str(file)))
         )
-    report.findings += [*_broken_tls(config), *_open_files(config)]
+    report.findings += [*_broken_tls(config), *_broken_outgoing(config), *_open_files(config)]
     failures = list(_failed_tests(loaded))
     report.findings += failures
     report.failed = len(failures)
@@ -139,7 +139,9 @@ def check(file: Path) -> Report:
     report.findings += _sieve(loaded, report)
     for rule in loaded.rules:
         report.findings += [
-            Finding("warning", problem, rule.place, rule.name) for task in rule.do for problem in _cannot_start(task)
+            Finding("warning", problem, rule.place, rule.name)
+            for task in tasks_of([rule], config.mail, config.defaults.run).values()
+            for problem in _cannot_start(task)
         ]
     return report
 
@@ -150,11 +152,11 @@ def _finding(kind: str, error: OperatorError, folder: Path) -> Finding:
 
 
 def _source_words(config: Config, index: int) -> str:
-    from gateway.source_config import UnixSource
+    from gateway.source_config import UnixSource, kind_of
 
     source = config.sources[index]
     where = source.path if isinstance(source, UnixSource) else source.address
-    return f"{source.name} ({type(source).__name__.removesuffix('Source').lower()} {where})"
+    return f"{source.name} ({kind_of(source)} {where})"
 
 
 def _broken_tls(config: Config) -> Iterator[Finding]:
@@ -179,6 +181,14 @@ def _broken_tls(config: Config) -> Iterator[Finding]:
             ):
                 problem = f'the key "key" is missing, and {file} holds no private key itself'
             yield Finding("error", f"{source.name}: {problem}", source.place)
+
+
+def _broken_outgoing(config: Config) -> Iterator[Finding]:
+    """Say which mail server or destination every mail or message would fail at."""
+    from gateway.outgoing.service import flaws
+
+    for flaw in flaws(config.mail, config.destinations):
+        yield _finding("error", flaw, config.folder)
 
 
 def _open_files(config: Config) -> Iterator[Finding]:
@@ -225,7 +235,7 @@ def _failed_tests(loaded: Loaded) -> Iterator[Finding]:
 def _doubts(loaded: Loaded) -> Iterator[Finding]:
     from rules.review import Review
 
-    review = Review(loaded.parser.grammars, [source.name for source in loaded.config.sources])
+    review = Review(loaded.parser.grammars, [source.name for source in loaded.config.sources], loaded.rules)
     for rule in loaded.rules:
         for doubt in review.of(rule):
             yield Finding("note" if doubt.mild else "warning", doubt.words, rule.place, rule.name)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from parsers.event import Event
     from parsers.nearest import Near
     from rules.condition import Network
-    from rules.explain import Explanation
+    from rules.explain import Command, Explanation
     from rules.rule import Rule
 
 HELP = "show each stage's answer to one message, and why a rule does not want it"
@@ -220,10 +220,24 @@ class Told:
                 "key": list(one.key) if one.key is not None else None,
                 "without": list(one.without),
                 "trusted": one.trusted,
-                "commands": [
-                    {"task": command.task, "argv": list(command.argv), "problem": command.problem}
-                    for command in one.commands
-                ],
+                "commands": [command_of(command) for command in one.commands],
+                "undo": [command_of(command) for command in one.undoing],
+                "closes": {
+                    "wanted": one.closes.wanted,
+                    "key": list(one.closes.key) if one.closes.key is not None else None,
+                    "match": one.closes.match.to_dict(),
+                }
+                if one.closes
+                else None,
+            }
+
+        def command_of(command: Command) -> dict[str, object]:
+            return {
+                "task": command.task,
+                "kind": command.kind,
+                "argv": list(command.argv),
+                "words": command.words,
+                "problem": command.problem,
             }
 
         return {
@@ -234,12 +248,12 @@ class Told:
             "nearest_form": self.near._asdict() if self.near else None,
             "event": self.event.to_dict(),
             "candidate_for": list(self.candidates),
-            "rules": [rule_of(one) for one in (*self.wanting(), *nearest(self.explanations, most))],
+            "rules": [rule_of(one) for one in (*self.concerned(), *nearest(self.explanations, most))],
         }
 
-    def wanting(self) -> list[Explanation]:
-        """Return the rules that want the message."""
-        return [one for one in self.explanations if one.wanted]
+    def concerned(self) -> list[Explanation]:
+        """Return the rules that want the message, or close a state at it."""
+        return [one for one in self.explanations if one.concerned]
 
 
 class _Explainer:

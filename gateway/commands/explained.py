@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page
 from parsers.event import FieldValue, lookup
-from rules.explain import Answer, Explanation, nearest
+from rules.explain import Answer, Command, Explanation, nearest
+from rules.rule import Undo
+from rules.words import words
 
 if TYPE_CHECKING:
     from gateway.commands.explain import Told
@@ -101,12 +103,13 @@ def _sieve(page: Page, told: Told) -> None:
 
 
 def _rules(page: Page, told: Told, most: int | None) -> None:
-    wanting, near = told.wanting(), nearest(told.explanations, most)
+    concerned, near = told.concerned(), nearest(told.explanations, most)
+    wanting = [one for one in concerned if one.wanted]
     if told.explanations:
         page.row("rules", (f"{len(wanting)} of {len(told.explanations)} match", GOOD if wanting else None))
-    for one in wanting:
-        _wanting(page, told, one)
-    left = len(told.explanations) - len(wanting)
+    for one in concerned:
+        _concerned(page, told, one)
+    left = len(told.explanations) - len(concerned)
     if near:
         page.line()
         page.row("", (f"not matching{f', the {len(near)} nearest of {left}' if len(near) < left else ''}:", DIM))
@@ -114,11 +117,32 @@ def _rules(page: Page, told: Told, most: int | None) -> None:
         _not_wanting(page, one)
 
 
+def _concerned(page: Page, told: Told, one: Explanation) -> None:
+    if one.rule.name not in told.candidates:
+        page.row("", ("a bug of the gateway, please report it: the sieve drops what this rule wants", BAD))
+    page.line((f"  {one.rule.name}", GOOD), (f"  {one.rule.place}", DIM))
+    if one.closes is not None and one.closes.wanted:
+        _closing(page, one)
+    if one.wanted:
+        _wanting(page, told, one)
+
+
+def _closing(page: Page, one: Explanation) -> None:
+    """Say which state of the rule ends here."""
+    rule, undo = one.rule, one.rule.undo
+    by = (undo.by if undo else ()) or (rule.when.by if rule.when else ())
+    key = one.closes.key if one.closes else None
+    if key is None:
+        page.row("", ("closes nothing", DOUBTFUL), f": whose state is told by {', '.join(by)}, which the event has not")
+        return
+    of = ", ".join(f"{name} = {value}" for name, value in zip(by, key, strict=True))
+    page.row("", f"closes its state{f' of {of}' if of else ''}, if that is open")
+    if not one.trusted:
+        page.row("", ("but not because of this sender", DOUBTFUL), ", whom the rule does not trust")
+
+
 def _wanting(page: Page, told: Told, one: Explanation) -> None:
     rule = one.rule
-    if rule.name not in told.candidates:
-        page.row("", ("a bug of the gateway, please report it: the sieve drops what this rule wants", BAD))
-    page.line((f"  {rule.name}", GOOD), (f"  {rule.place}", DIM))
     if one.without:
         names = ", ".join(one.without)
         page.row("", ("but counts nowhere", DOUBTFUL), f": it counts by {names}, which the event has not")
@@ -135,11 +159,44 @@ def _wanting(page: Page, told: Told, one: Explanation) -> None:
         page.row("", ("starts nothing", DOUBTFUL), f": the sender is known by {known}, and the rule wants {wants};")
         page.row("", "list the sender's network under `trusted:` of its source, or lower `trust:` of the rule")
     for command in one.commands:
-        label = "would run " if not one.trusted else "runs "
-        if command.problem is None:
-            page.row("", label, shlex.join(command.argv))
-        else:
-            page.row("", label, (f"nothing: {command.problem}", BAD))
+        _command(page, command, trusted=one.trusted)
+    if rule.undo is not None:
+        page.row("", f"then swallows repeats until {_until(rule.undo)}")
+        for command in one.undoing:
+            _command(page, command, trusted=one.trusted)
+
+
+_VERBS = {
+    "run": ("runs", "run"),
+    "stream": ("gives it to", "give it to"),
+    "mail": ("mails", "mail"),
+    "forward": ("forwards it to", "forward it to"),
+    "emit": ("emits", "emit"),
+    "pause": ("pauses the rule", "pause the rule"),
+    "resume": ("lets go on the rule", "let go on the rule"),
+    "dead_letter": ("puts it into the box", "put it into the box"),
+}
+
+
+def _command(page: Page, command: Command, *, trusted: bool) -> None:
+    does, would = _VERBS[command.kind]
+    label = f"{does} " if trusted else f"would {would} "
+    if command.problem is None:
+        page.row("", label, shlex.join(command.argv) if command.argv else command.words)
+    else:
+        page.row("", label, (f"nothing: {command.problem}", BAD))
+
+
+def _until(undo: Undo) -> str:
+    """Say when an open state closes."""
+    ways = []
+    if undo.after is not None:
+        growing = f", {undo.grow:g} times as long each time" if undo.grow > 1 else ""
+        limit = f" up to {duration(undo.limit)}" if undo.limit is not None and growing else ""
+        ways.append(f"{duration(undo.after)} have passed{growing}{limit}")
+    if undo.match is not None:
+        ways.append(f"an event is {words(undo.match)}")
+    return ", or ".join(ways) + (", and then:" if undo.steps else ", and then does nothing")
 
 
 def _not_wanting(page: Page, one: Explanation) -> None:

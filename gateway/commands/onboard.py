@@ -9,11 +9,15 @@ import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway import authority, clock, trust
 from gateway.commands.cert import add_folder, tls_folder
 from gateway.commands.init import LOOPBACK
 from parsers.errors import OperatorError, Place
+
+if TYPE_CHECKING:
+    from gateway.source_config import Address
 
 HELP = "make a client's certificate and configuration"
 
@@ -49,6 +53,27 @@ action(
 )
 """
 
+RSYSLOG_RELP = """\
+# Sends everything to the event gateway at {server}: RFC 5424 in RELP over mutual TLS.
+# The gateway answers a message when what it caused is on its disk, and rsyslog repeats what has no answer: nothing is
+# lost between the two, and a message may arrive twice.
+# 1. Needs the package rsyslog-relp.
+# 2. Unpack the bundle:      mkdir -p -m 0700 {folder} && tar -xzf {name}.tar.gz -C {folder} --strip-components=1
+# 3. Copy the configuration: cp {folder}/gateway.conf /etc/rsyslog.d/90-gateway.conf
+# 4. Where rsyslogd runs as the user syslog (Ubuntu), it has to read the key: chown -R syslog {folder}
+# 5. Check, then restart:    rsyslogd -N1 && systemctl restart rsyslog
+# While the gateway is away, messages wait in memory and then on disk, up to 1 GiB.
+module(load="omrelp" tls.tlslib="{library}")
+action(
+  type="omrelp" target="{server}" port="{port}" template="RSYSLOG_SyslogProtocol23Format"
+  tls="on" tls.caCert="{folder}/ca.pem" tls.myCert="{folder}/client.pem" tls.myPrivKey="{folder}/client.key"
+  tls.authMode="name" tls.permittedPeer=["{server_name}"]
+  queue.type="LinkedList" queue.filename="gateway" queue.spoolDirectory="/var/spool/rsyslog"
+  queue.maxDiskSpace="{queue}" queue.saveOnShutdown="on"
+  action.resumeRetryCount="-1" action.resumeInterval="10"
+)
+"""
+
 SYSLOG_NG = """\
 # Sends everything to the event gateway at {server}: RFC 5424 in octet counting over mutual TLS (RFC 5425).
 # 1. Unpack the bundle:      mkdir -p -m 0700 {folder} && tar -xzf {name}.tar.gz -C {folder} --strip-components=1
@@ -73,12 +98,20 @@ log {{ source(s_src); destination(d_gateway); }};
 
 TEMPLATES = {"rsyslog": RSYSLOG, "syslog-ng": SYSLOG_NG}
 PACKAGES = {"gtls": "rsyslog-gnutls", "ossl": "rsyslog-openssl"}
+LIBRARIES = {"gtls": "gnutls", "ossl": "openssl"}
+"""What omrelp calls them."""
+
+RELP_LISTENER = (
+    'syslog-relp-tls: {relp: "0.0.0.0:2515", certificate: tls/server.pem, key: tls/server.key, client_ca: tls/ca.pem}'
+)
+"""What RELP over TLS needs in a configuration that `gateway init` made."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("name", metavar="NAME", help="the client's host name or IP address")
     parser.add_argument("--for", dest="program", required=True, choices=sorted(TEMPLATES), help="what the client runs")
+    parser.add_argument("--relp", action="store_true", help="by RELP over TLS, which loses nothing (rsyslog only)")
     parser.add_argument("--server", metavar="HOST", help="what the client calls us; default: our certificate's name")
     parser.add_argument("--port", type=int, help="our port as the client sees it; default: the TLS listener's")
     parser.add_argument("--driver", choices=sorted(PACKAGES), default="gtls", help="rsyslog's TLS; default: gtls")
@@ -89,7 +122,14 @@ def run(args: argparse.Namespace) -> int:
     """Write the bundle, print the client's configuration; 0 is success, 1 says on standard error what is wrong."""
     try:
         made = onboard(
-            args.dir, args.name, args.program, server=args.server, port=args.port, driver=args.driver, now=clock.now()
+            args.dir,
+            args.name,
+            args.program,
+            relp=args.relp,
+            server=args.server,
+            port=args.port,
+            driver=args.driver,
+            now=clock.now(),
         )
     except OperatorError as error:
         print(f"gateway onboard: {error}", file=sys.stderr)
@@ -121,7 +161,7 @@ class Onboarded:
 
 
 def onboard(
-    folder: Path, name: str, program: str, *, server: str | None, port: int | None, driver: str, now: float
+    folder: Path, name: str, program: str, *, relp: bool, server: str | None, port: int | None, driver: str, now: float
 ) -> Onboarded:
     """Make the client's certificate when it has none, and its bundle.
 
@@ -130,9 +170,11 @@ def onboard(
     Raises:
         OperatorError: a name is wrong, or a file is missing, broken or cannot be written.
     """
-    tls, warnings = tls_folder(folder), _out_of_reach(folder / "gateway.yaml", server)
+    if relp and program != "rsyslog":
+        raise OperatorError(f"--relp: {program} does not send RELP; leave --relp away, or use rsyslog")
+    tls, warnings = tls_folder(folder), _out_of_reach(folder / "gateway.yaml", server, relp=relp)
     if port is None:
-        port = _listener_port(folder / "gateway.yaml")
+        port = _listener_port(folder / "gateway.yaml", relp=relp)
     if not 0 < port < 65536:
         raise OperatorError(f"--port {port} is no port; they go from 1 to 65535")
     names = trust.certificate_names(trust.read_certificates(tls / "server.pem")[0])
@@ -144,12 +186,13 @@ def onboard(
     issued = authority.client_files(tls, name)
     if not issued.certificate.exists():
         issued = authority.issue_client(tls, name, now)
-    text = TEMPLATES[program].format(
+    text = (RSYSLOG_RELP if relp else TEMPLATES[program]).format(
         server=server or server_name,
         server_name=server_name,
         port=port,
         driver=driver,
         package=PACKAGES[driver],
+        library=LIBRARIES[driver],
         folder=CLIENT_FOLDER,
         name=issued.certificate.stem,
         queue=QUEUE_OCTETS,
@@ -165,34 +208,48 @@ def onboard(
     return Onboarded(text, archive, replaced, warnings)
 
 
-def _out_of_reach(file: Path, server: str | None) -> tuple[str, ...]:
-    """Return a warning when all TLS listeners are for this machine only, and the client is to be on another one."""
-    from gateway import config
-    from gateway.source_config import TlsSource
-
+def _out_of_reach(file: Path, server: str | None, *, relp: bool) -> tuple[str, ...]:
+    """Return a warning when all listeners are for this machine only, and the client is to be on another one."""
     if server in LOOPBACK or not file.exists():
         return ()
     try:
-        found = [source.address for source in config.load(file).sources if isinstance(source, TlsSource)]
+        found = _listeners(file, relp=relp)
     except OperatorError:
         return ()  # whoever needs its port says what is wrong with it
     if not found or not all(address.loopback for address in found):
         return ()
-    where = ", ".join(map(str, found))
-    return (f'no other machine can reach {where}: set tls: "0.0.0.0:{found[0].port}" in {file}',)
+    where, kind = ", ".join(map(str, found)), "relp" if relp else "tls"
+    return (f'no other machine can reach {where}: set {kind}: "0.0.0.0:{found[0].port}" in {file}',)
 
 
-def _listener_port(file: Path) -> int:
-    """Return the port of the configuration's first TLS listener; RFC 5425's when there is no configuration."""
+def _listener_port(file: Path, *, relp: bool) -> int:
+    """Return the port of the configuration's first listener; RFC 5425's when there is no configuration."""
     if not file.exists():
+        if relp:
+            raise OperatorError(
+                "RELP has no port of its own; give ours with --port, or the gateway's folder with --dir"
+            )
         return SYSLOG_TLS_PORT
-    from gateway import config
-    from gateway.source_config import TlsSource
-
-    ports = [source.address.port for source in config.load(file).sources if isinstance(source, TlsSource)]
-    if not ports:
+    found = _listeners(file, relp=relp)
+    if not found and relp:
+        raise OperatorError(
+            f"no source of this configuration is RELP over TLS; write under sources: {RELP_LISTENER}", Place(str(file))
+        )
+    if not found:
         raise OperatorError("no source of this configuration is a TLS listener (tls:)", Place(str(file)))
-    return ports[0]
+    return found[0].port
+
+
+def _listeners(file: Path, *, relp: bool) -> list[Address]:
+    """Return where a configuration listens with TLS, for RELP or for syslog without it."""
+    from gateway import config
+    from gateway.source_config import RelpStream, TlsSource
+
+    return [
+        source.address
+        for source in config.load(file).sources
+        if isinstance(source, TlsSource) and isinstance(source.stream, RelpStream) == relp
+    ]
 
 
 def _server_name(names: tuple[str, ...], server: str | None, program: str, file: Path) -> str:

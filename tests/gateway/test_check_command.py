@@ -189,3 +189,38 @@ def test_a_rule_file_is_no_configuration(folder: Path, capsys: pytest.CaptureFix
     code, report = found(folder, capsys)
     assert code == 0
     assert report["findings"][0]["problem"] == f'"rules": no file matches {folder}/more/*.yml'
+
+
+def test_all_parts_of_a_rule_are_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs of undo, of failure and for mail; what rules do to each other is known of all of them."""
+    (folder / "gateway.yaml").write_text(
+        "rules: [rules.yaml]\nsources: {here: {tcp: 1514}}\nmail: {sendmail: /no/sendmail}\n"
+    )
+    (folder / "rules.yaml").write_text(
+        """
+- rule: parts
+  match: {event.action: ssh-login}
+  do: {emit: {event.action: alarm}}
+  undo: {after: 1m, run: [no-such-undo]}
+  on_failure: [{mail: root, subject: x}, {stream: [no-such-stream]}, {pause: nobody}]
+- rule: hears
+  match: {event.action: alarm}
+  do: {pause: hears}
+"""
+    )
+    code, report = found(folder, capsys)
+    assert code == 1
+    ((problem, line),) = [(one["problem"], one["line"]) for one in report["findings"] if one["kind"] == "error"]
+    assert (problem, line) == ('there is no rule "nobody", or it does not load; the rule parts is off', 6)
+    (folder / "rules.yaml").write_text((folder / "rules.yaml").read_text().replace("pause: nobody", "pause: hears"))
+    code, report = found(folder, capsys)
+    assert code == 0
+    problems = [one["problem"] for one in report["findings"]]
+    for words in (
+        "parts/undo/1: there is no program no-such-undo",
+        "parts/on_failure/2: there is no program no-such-stream",
+        "parts/on_failure/1: there is no file /no/sendmail",
+        "hears/do/1 pauses the rule itself",
+    ):
+        assert any(problem.startswith(words) for problem in problems), (words, problems)
+    assert len(problems) == 4

@@ -206,3 +206,47 @@ def test_durations_read_as_in_a_rule_file() -> None:
         "1d",
         "5w",
     ]
+
+
+def test_states_and_steps(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a rule does by every kind of step, until when repeats are swallowed, and what closes a state."""
+    (folder / "rules.yaml").write_text(
+        """
+- rule: bans
+  match: {event.action: ssh-login, event.outcome: failure}
+  when: {count: 5, within: 1m, by: [source.ip]}
+  do: [{run: [ban, "${source.ip}"]}, {mail: root, subject: "${source.ip} is banned"}]
+  undo:
+    after: 10m
+    grow: 2
+    max: 5w
+    match: {event.action: ssh-login, event.outcome: success}
+    run: [unban, "${source.ip}"]
+- rule: throttle
+  match: {event.action: ssh-login, event.outcome: failure}
+  undo: {after: 1h, do: []}
+- rule: other
+  match: {event.action: sudo-command}
+  when: {count: 1, within: 1m, by: [user.name]}
+  undo: {match: {event.action: ssh-login}, by: [nobody.has], run: [x]}
+"""
+    )
+    assert main(["explain", FAILED]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for said in (
+        "runs ban 192.0.2.7",
+        "mails root: 192.0.2.7 is banned",
+        "then swallows repeats until 10m have passed, 2 times as long each time up to 5w, or an event is all:",
+        "and then: runs unban 192.0.2.7",
+        "then swallows repeats until 1h have passed, and then does nothing",
+        "closes nothing: whose state is told by nobody.has, which the event has not",
+    ):
+        assert said in printed, said
+    login = FAILED.replace("Failed", "Accepted")
+    assert main(["explain", login]) == 0
+    assert "closes its state of source.ip = 192.0.2.7, if that is open" in capsys.readouterr().out
+    assert main(["explain", login, "--trust", "datagram"]) == 0
+    assert "but not because of this sender" in capsys.readouterr().out
+    rules = {rule["rule"]: rule for rule in explained(capsys, login)["rules"]}
+    assert rules["bans"]["closes"]["key"] == ["192.0.2.7"]
+    assert rules["bans"]["wanted"] is False

@@ -1,0 +1,260 @@
+"""`gateway jobs`: lists jobs, shows one, has them done again, cancels them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gateway.commands.looking import Cell, add_json, add_where, job_for_json, look, positive, since_when, table, when
+from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page, many
+from parsers.errors import OperatorError
+
+if TYPE_CHECKING:
+    from gateway.control.client import Running
+    from gateway.control.offline import Offline
+    from gateway.control.values import Change, JobPage, JobQuery, ListedJob
+    from gateway.jobs.records import JobRecord
+
+HELP = "list, show, retry and cancel jobs; pause and resume rules"
+
+LISTED = 50
+"""Jobs that are listed as long as nobody asks for more."""
+
+STATES = ("waiting", "running", "succeeded", "failed", "dead", "cancelled", "dropped")
+"""The values of `gateway.jobs.records.State`, which is imported only when it is needed."""
+
+UNSETTLED = ("waiting", "running", "failed", "dead")
+"""Listed as long as nobody asks for other states: what is still to be done, and what somebody should look at."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `jobs [list]` and its verbs."""
+    _add_list(parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="list|show|retry|cancel|dead|pause|resume")
+    _add_list(verbs.add_parser("list", help="list jobs, the newest first"), again=True)
+    show = verbs.add_parser("show", help="show everything about one job")
+    show.add_argument("id", metavar="ID", help="a job's id; its beginning is enough")
+    retry = verbs.add_parser(
+        "retry", help="have failed jobs done again, from the step that failed on; or their next try now"
+    )
+    retry.add_argument("ids", metavar="ID", nargs="*", help="ids of jobs, or their beginnings")
+    retry.add_argument("--rule", metavar="NAME", help="all failed jobs and dead letters of a rule")
+    retry.add_argument("--box", metavar="NAME", help="all dead letters of a box")
+    retry.add_argument("--all-dead", action="store_true", help="all dead letters")
+    cancel = verbs.add_parser("cancel", help="end jobs, take them from those that wait, or throw dead letters away")
+    cancel.add_argument("ids", metavar="ID", nargs="+", help="ids of jobs, or their beginnings")
+    dead = verbs.add_parser("dead", help="list the dead letters, by box")
+    dead.add_argument("--box", metavar="NAME", help="only this box")
+    pause = verbs.add_parser("pause", help="let the jobs of a rule wait: they are kept, and none is started")
+    resume = verbs.add_parser("resume", help="let the jobs of a paused rule go on")
+    for verb in (pause, resume):
+        verb.add_argument("rule", metavar="RULE", help="the rule's name")
+    for verb in (show, retry, cancel, dead, pause, resume):
+        add_where(verb, again=True)
+        add_json(verb, "one JSON object a line", again=True)
+    parser.set_defaults(verb="list")
+
+
+def _add_list(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
+    def usual(value: object) -> object:
+        return argparse.SUPPRESS if again else value
+
+    add_where(parser, again=again)
+    add_json(parser, "one JSON object a line", again=again)
+    parser.add_argument("--rule", metavar="NAME", default=usual(None), help="jobs of this rule")
+    states = ", ".join(STATES)
+    help_ = f"jobs in this state, can be repeated: {states} (default: {', '.join(UNSETTLED)}, no open states)"
+    parser.add_argument("--state", metavar="STATE", choices=STATES, action="append", default=usual(None), help=help_)
+    parser.add_argument("--all", action="store_true", default=usual(False), help="jobs in any state")
+    parser.add_argument(
+        "--since", metavar="TIME", type=since_when, default=usual(None), help="made or ended in the last 10m, 2h, 7d"
+    )
+    parser.add_argument(
+        "--limit", metavar="N", type=positive, default=usual(LISTED), help=f"at most so many (default: {LISTED})"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; 1 when not all of what was asked for could be done."""
+    inside = look(args)
+    try:
+        match args.verb:
+            case "show":
+                from gateway.commands.shown_job import show
+
+                show(inside.job(args.id), as_json=args.json)
+                return 0
+            case "retry":
+                return _retry(inside, args)
+            case "cancel":
+                from gateway.control.values import Choice
+
+                return _tell(inside.cancel(Choice(tuple(args.ids))), as_json=args.json)
+            case "dead":
+                return _dead(inside, args)
+            case "pause" | "resume":
+                return _tell([inside.hold(args.rule, paused=args.verb == "pause")], as_json=args.json)
+        return _list(inside, args)
+    finally:
+        inside.end()
+
+
+def _list(inside: Running | Offline, args: argparse.Namespace) -> int:
+    from gateway import clock
+    from gateway.control.values import JobQuery
+    from gateway.jobs.records import State
+
+    now = clock.now()
+    names = args.state or (STATES if args.all else UNSETTLED)
+    query = JobQuery(
+        frozenset(map(State, names)),
+        args.rule,
+        since=None if args.since is None else now - args.since,
+        open_states=bool(args.state or args.all),
+        limit=args.limit,
+    )
+    pages = _Pages(inside, query)
+    jobs = list(pages)
+    if args.json:
+        for job in jobs:
+            print(json.dumps({**job_for_json(job.record), "short": job.short}, ensure_ascii=False))
+    else:
+        page = Page()
+        if jobs:
+            heads = ("ID", "RULE", "KEY", "PART", "STATE", "TRIES", "NEXT OR ENDED", "PROBLEM")
+            table(page, heads, [_row(job, now) for job in jobs])
+        else:
+            page.line(
+                "there are no such jobs" if args.rule or args.state or args.since else "nothing waits, runs or failed"
+            )
+        if pages.more:
+            page.line((f"there are more than these {len(jobs)}: --limit N", DIM))
+    return say_damages(pages.damages)
+
+
+class _Pages:
+    """The jobs that are wanted, page by page.
+
+    Attributes:
+        more: there are more than were wanted.
+        damages: what could not be read, in words.
+    """
+
+    def __init__(self, inside: Running | Offline, query: JobQuery) -> None:
+        self._inside = inside
+        self._query = query
+        self.more = False
+        self.damages: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[ListedJob]:
+        from dataclasses import replace
+
+        left, before = self._query.limit, None
+        while True:
+            page: JobPage = self._inside.jobs(replace(self._query, before=before, limit=left + 1))
+            self.damages = page.damages
+            yield from page.jobs[:left]
+            self.more = len(page.jobs) > left
+            left -= len(page.jobs)
+            before = page.following
+            if self.more or before is None:
+                return
+
+
+def _row(job: ListedJob, now: float) -> tuple[Cell, ...]:
+    from gateway.control.queries import show_key
+
+    record = job.record
+    moment = record.ended if record.ended is not None else record.due
+    now_or_soon = record.ended is None and (record.state.value == "running" or record.due <= now)
+    return (
+        job.short,
+        record.job.rule,
+        show_key(record.job.key),
+        record.job.part.value,
+        state_cell(record),
+        str(record.attempt or "-"),
+        "now" if now_or_soon else when(moment, now),
+        record.problem.partition("\n")[0] or "-",
+    )
+
+
+def state_cell(record: JobRecord) -> tuple[str, str | None]:
+    """Return a job's state in its colour."""
+    colours = {"succeeded": GOOD, "failed": BAD, "dead": BAD, "running": GOOD, "cancelled": DIM, "dropped": DIM}
+    colour = colours.get(record.state.value)
+    if record.state.value == "waiting" and record.problem:
+        return "retrying", DOUBTFUL
+    return record.state.value, colour
+
+
+def _retry(inside: Running | Offline, args: argparse.Namespace) -> int:
+    from gateway.control.values import Choice
+
+    ways = [bool(args.ids), args.rule is not None or args.box is not None, args.all_dead]
+    if sum(ways) != 1:
+        raise OperatorError("gateway jobs retry: say which: ids, or --rule NAME, --box NAME or both, or --all-dead")
+    made = inside.retry(Choice(tuple(args.ids), args.rule, args.box, args.all_dead))
+    if not made and not args.json:
+        print("there is nothing to retry")
+    return _tell(made, as_json=args.json)
+
+
+def _tell(made: list[Change], *, as_json: bool) -> int:
+    page = Page()
+    for change in made:
+        if as_json:
+            print(json.dumps(change.to_dict(), ensure_ascii=False))
+        else:
+            job = f"{change.id[:12]}  " if change.id else ""
+            page.line(job, f"{change.rule}  ", (change.words, None if change.done else BAD))
+    return 0 if all(change.done for change in made) else 1
+
+
+def _dead(inside: Running | Offline, args: argparse.Namespace) -> int:
+    from gateway import clock
+    from gateway.control.queries import show_key
+    from gateway.control.values import JobQuery
+    from gateway.jobs.records import State
+
+    now, page = clock.now(), Page()
+    pages = _Pages(inside, JobQuery(frozenset({State.DEAD}), box=args.box, limit=10**9))
+    if args.json:
+        for job in pages:
+            print(json.dumps({**job_for_json(job.record), "short": job.short}, ensure_ascii=False))
+        return say_damages(pages.damages)
+    jobs = list(pages)
+    boxes = Counter(job.record.box for job in jobs)
+    if not boxes:
+        page.line("there are no dead letters")
+    for number, (box, count) in enumerate(sorted(boxes.items())):
+        if number:
+            page.line()
+        page.line((box, BAD), f": {many(count, 'dead letter')}; `gateway jobs retry --box {box}` does them again")
+        rows: list[tuple[Cell, ...]] = [
+            (
+                job.short,
+                job.record.job.rule,
+                show_key(job.record.job.key),
+                when(job.record.ended or job.record.due, now),
+                job.record.problem.partition("\n")[0],
+            )
+            for job in jobs
+            if job.record.box == box
+        ]
+        table(page, ("ID", "RULE", "KEY", "DIED", "PROBLEM"), rows)
+    return say_damages(pages.damages)
+
+
+def say_damages(damages: tuple[str, ...]) -> int:
+    """Say what could not be read; return the exit code that this comes to."""
+    page = Page(sys.stderr)
+    for damage in damages:
+        page.line(("damaged: ", BAD), damage)
+    if damages:
+        page.line("`gateway journal verify` says all that is damaged")
+    return 1 if damages else 0
