@@ -34,6 +34,26 @@ bench: $(VENV)/.test ## messages per CPU second, beside rsyslog and syslog-ng (B
 	@tests/end_to_end/install_programs.sh
 	$(VENV)/bin/python -m bench.run $(BENCH)
 
+.PHONY: relp
+relp: $(VENV)/.test ## acknowledged messages per CPU second from 50 RELP senders, beside rsyslog's imrelp
+	@tests/end_to_end/install_programs.sh
+	$(VENV)/bin/python -m bench.relp
+
+.PHONY: latency
+latency: $(VENV)/.test ## from a message's last octet to the start of its task, idle and under load
+	$(VENV)/bin/python -m bench.latency
+
+batteries := bit_flips power_loss kill_gateway kill_runner restarts disk_full clock_steps rogue_tasks
+
+.PHONY: crash
+crash: $(VENV)/.test ## kill it, fill its disk, flip its bits, cut its power, step its clock: what is lost? (20 minutes)
+	@tests/end_to_end/install_programs.sh
+	@failed=; for battery in $(batteries); do \
+	  $(VENV)/bin/python -m tests.crash.$$battery || failed="$$failed $$battery"; done; \
+	$(VENV)/bin/python -m tests.crash.kill_gateway --bite --rounds 10 || failed="$$failed kill_gateway--bite"; \
+	$(VENV)/bin/python -m tests.crash.power_loss --bite --rounds 100 || failed="$$failed power_loss--bite"; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
 .PHONY: clean
 clean: ## remove what was built and cached, but no certificates and no state
 	rm -rf $(VENV) .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
