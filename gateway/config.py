@@ -5,16 +5,19 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from gateway.jobs.retention import Retention
+from gateway.outgoing_config import DestinationSettings, MailSettings, SendmailSettings, as_destinations, as_mail
 from gateway.source_config import FileKind, Source, TcpSource, TlsSource, UdpSource, UnixSource, as_source, file_kind
 from parsers.errors import OperatorError, Place
 from parsers.message import Trust
 from rules.load import BUILTIN, TRUST, Defaults, LoadedFile, load_rules
 from rules.load_task import as_task_defaults
+from rules.own_events import OWN
 from rules.schema import Fields, Problems, Reader, as_list, did_you_mean, mapping_of, sequence_of
 from rules.strict_yaml import MappingNode, Node, SequenceNode, parse, shown
 from rules.values import as_choice, as_duration, as_int, as_size, as_text
@@ -24,6 +27,9 @@ MAX_FILE = 16 * 1024**2
 
 PROCESSES = 8
 """Processes that run at a time, as long as nobody says otherwise."""
+
+LEAST_JOURNAL = 16 * 1024**2
+"""Octets; a smaller store would forget what it counts within minutes."""
 
 SOURCE_NAME = r"[a-z0-9][a-z0-9_.-]{0,63}"
 
@@ -69,6 +75,9 @@ class Config:
         grammars: Python modules with a GRAMMAR of the operator's own.
         sources: in the order of the file; a name is `event.dataset`.
         processes: how many processes run at a time.
+        mail: how mail goes out.
+        destinations: where `forward` can send to, in the order of the file.
+        journal: how much of what happened is kept.
         warnings: what works but probably is not meant.
     """
 
@@ -82,6 +91,9 @@ class Config:
     limits: Limits = Limits()
     defaults: Defaults = field(default_factory=Defaults)
     processes: int = PROCESSES
+    mail: MailSettings = field(default_factory=SendmailSettings)
+    destinations: tuple[DestinationSettings, ...] = ()
+    journal: Retention = field(default_factory=Retention)
     warnings: tuple[OperatorError, ...] = field(default=(), compare=False)
 
 
@@ -119,7 +131,8 @@ def read_rules(config: Config) -> tuple[LoadedFile, ...]:
         (f"library/{name}.yaml", _shipped(name)) for name in config.library
     ]
     files = [*shipped, *((str(path), path) for path in config.rules)]
-    return tuple(_read_rule_file(name, file, config.defaults) for name, file in files)
+    defaults = replace(config.defaults, destinations=frozenset(one.name for one in config.destinations))
+    return tuple(_read_rule_file(name, file, defaults) for name, file in files)
 
 
 def _read_rule_file(name: str, file: Path | Traversable, defaults: Defaults) -> LoadedFile:
@@ -182,8 +195,24 @@ def _as_config(path: Path) -> Reader[Config]:
             limits = fields.take("limits", _limits, Limits())
             defaults = fields.take("defaults", _defaults, Defaults())
             processes = fields.take("runner", _processes, PROCESSES)
+            mail = fields.take("mail", as_mail(folder), SendmailSettings())
+            destinations = fields.take("destinations", as_destinations(folder), ())
+            journal = fields.take("journal", _journal, Retention())
         return Config(
-            path, folder, state, sources, library, rules, grammars, limits, defaults, processes, problems.warnings
+            path=path,
+            folder=folder,
+            state=state,
+            sources=sources,
+            library=library,
+            rules=rules,
+            grammars=grammars,
+            limits=limits,
+            defaults=defaults,
+            processes=processes,
+            mail=mail,
+            destinations=destinations,
+            journal=journal,
+            warnings=problems.warnings,
         )
 
     return read
@@ -238,7 +267,7 @@ def _as_sources(folder: Path) -> Reader[tuple[Source, ...]]:
             raise OperatorError("name at least one source: {syslog-tcp: {tcp: 1514}}", node.place)
         sources: list[Source] = []
         for entry in entries:
-            if not re.fullmatch(SOURCE_NAME, entry.key) or entry.key == "gateway":
+            if not re.fullmatch(SOURCE_NAME, entry.key) or entry.key in OWN:
                 problems.error(f"{shown(entry.key)} cannot be a source's name; use a-z, 0-9, - _ .", entry.place)
             source = problems.attempt(entry.value, as_source(entry.key, folder), entry.key)
             if source is not None:
@@ -288,3 +317,12 @@ def _defaults(node: Node, problems: Problems) -> Defaults:
 def _processes(node: Node, problems: Problems) -> int:
     with Fields(node, problems, "runner") as fields:
         return fields.take("limit", as_int(1, 4096), PROCESSES)
+
+
+def _journal(node: Node, problems: Problems) -> Retention:
+    usual = Retention()
+    with Fields(node, problems, "journal") as fields:
+        return Retention(
+            fields.take("keep", as_duration(), usual.age),
+            fields.take("size", as_size(LEAST_JOURNAL, 1024**5), usual.octets),
+        )

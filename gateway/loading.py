@@ -10,16 +10,19 @@ from importlib.metadata import version
 from pathlib import Path
 
 from gateway.config import Config, ConfigErrors, load, read_rules
+from gateway.outgoing_config import MailSettings, SendmailSettings
 from gateway.pipeline import Stages
 from parsers.errors import OperatorError, Place
 from parsers.grammar import Grammar
 from parsers.lowering import EndlessRepeatError
 from parsers.parse import Parser, builtin_grammars
-from rules.job import Task
-from rules.load import merge
+from rules.job import Part
+from rules.load import BUILTIN, merge
+from rules.mail import sendmail_task
 from rules.rule import Rule
 from rules.rulebook import RuleBook
 from rules.sieve import Sieve, is_sound
+from rules.step import Mail, Task
 
 UNSOUND = (
     "the installed package hyperscan {} misses matches, so that every message is parsed, which is slow; install a "
@@ -85,8 +88,20 @@ def load_tasks(path: Path) -> Mapping[str, Task]:
     Raises:
         ConfigErrors: the configuration does not load.
     """
-    rules, _ = merge(read_rules(load(path)))
-    return {task.name: task for rule in rules for task in rule.do}
+    config = load(path)
+    rules, _ = merge(read_rules(config))
+    return tasks_of(rules, config.mail, config.defaults.run)
+
+
+def tasks_of(rules: Iterable[Rule], mail: MailSettings, defaults: Task = BUILTIN) -> dict[str, Task]:
+    """Return the tasks that rules name, in all their parts; where mail goes through a program, mails are tasks too."""
+    tasks: dict[str, Task] = {}
+    for step in (step for rule in rules for part in Part for step in rule.steps(part)):
+        if isinstance(step, Task):
+            tasks[step.name] = step
+        elif isinstance(step, Mail) and isinstance(mail, SendmailSettings):
+            tasks[step.name] = sendmail_task(step, str(mail.program), mail.sender, defaults)
+    return tasks
 
 
 def make_stages(loaded: Loaded, *, owner: bool = True) -> Stages:

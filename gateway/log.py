@@ -13,7 +13,8 @@ from twisted.logger import ILogObserver, LogEvent, Logger, LogLevel, formatEvent
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from gateway.notices import Notice, Suppressed
+from gateway.notice import Notice
+from gateway.notices.life import Suppressed
 
 BURST = 20
 """Notices of one kind about one source or rule that are shown within PERIOD; the others are counted."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +24,26 @@ from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
 from gateway import clock
+from gateway.clock import SteadyClock
 from gateway.config import ConfigErrors
+from gateway.control.inside import RunningInside
+from gateway.control.server import Control
+from gateway.jobs.blocks import Entry
+from gateway.jobs.database import Database
+from gateway.jobs.journal_lock import check_unused
+from gateway.jobs.perform import Performer
+from gateway.jobs.records import Damage
+from gateway.jobs.retention import Retention
+from gateway.jobs.schema import LOCK
+from gateway.jobs.store import Store
+from gateway.jobs.transactions import recover
 from gateway.jobs.worker import Worker
 from gateway.listeners import Listeners
 from gateway.loading import Loaded, load_again, load_all, make_stages
 from gateway.log import LogFile, Teller, log_file
-from gateway.notices import (
+from gateway.notices.journal import JournalDamaged, Rebuilt
+from gateway.notices.life import (
+    ClockSet,
     ConfigurationWarning,
     Ready,
     ReadyInPart,
@@ -36,15 +53,26 @@ from gateway.notices import (
     RuleOff,
     Stopping,
 )
+from gateway.outgoing.service import Outgoing, flaws
+from gateway.outgoing_config import SendmailSettings
 from gateway.pipeline import Pipeline, Stages
 from gateway.runner.client import Runner
 from parsers.errors import OperatorError
+from parsers.message import Message
+from rules.rebuild import KeptState
 
 POLL = 10.0
 """Seconds between two looks at certificate files, dropped datagrams and ports that could not be had."""
 
 DRAIN = 10.0
 """Seconds that running processes get to end when the gateway stops."""
+
+SWITCH = 0.0001
+"""Seconds that the journal's thread waits for the interpreter while we are busy. It asks at each of its handful of
+calls for a commit, so that at the usual 5 ms a flood of messages could keep it from writing for seconds."""
+
+PAST = 2
+"""Windows' lengths that are read back: what filled a window may itself have been counted after another was full."""
 
 CLOSE = 2.0
 """Seconds that connections get to close when the gateway stops."""
@@ -90,10 +118,12 @@ def makeService(options: Options) -> Gateway:
 
     # Twisted's timers follow the wall clock: a step of -1 h would stop them for an hour. Nothing is scheduled yet.
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
+    sys.setswitchinterval(SWITCH)
     parent: Mapping[str, Any] = options.parent or {}
     try:
         loaded = load_all(options["config"])
         _make_state_folder(loaded.config.state)
+        check_unused(loaded.config.state / "journal" / LOCK)
         log = _open_log(parent)
     except ConfigErrors as error:
         raise CannotStart(f"{error}\nThe configuration does not load, nothing was started.") from None
@@ -141,14 +171,31 @@ class Gateway(MultiService):
         self._loaded = loaded
         self._notify = Teller(reactor)
         config = loaded.config
-        self._runner = Runner(reactor, config.path, self._notify, limit=config.processes)
+        self._clock = SteadyClock(clock.now, reactor.seconds)
+        self._runner = Runner(
+            reactor, config.path, self._notify, limit=config.processes, lock=config.state / "runner.lock"
+        )
         self._runner.setServiceParent(self)  # type: ignore[no-untyped-call]
-        self._worker = Worker(self._runner, self._notify)
+        self._outgoing = Outgoing(reactor, config.mail, config.destinations, self._notify)
+        self._outgoing.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._store = Store(reactor, self._notify, retention=config.journal, now=self._clock.now)
+        self._worker = Worker(
+            reactor,
+            self._store,
+            Performer(self._runner, self._outgoing, self._mails_by_program),
+            self._notify,
+            now=self._clock.now,
+            processes=config.processes,
+            chance=random.random,
+        )
         self._pipeline = Pipeline(make_stages(loaded), self._worker, self._notify)
         self._listeners = Listeners(
-            reactor, self._pipeline, config.limits, self._notify, clock.now, socket.gethostname()
+            reactor, self._pipeline, config.limits, self._notify, self._clock.now, socket.gethostname()
         )
-        self._poll = LoopingCall(self._listeners.poll)
+        inside = RunningInside(self._store, self._worker, self._clock.now, self._worker.status)
+        self._worker.committed = inside.committed
+        Control(reactor, config.state / "control.sock", inside, self._notify).setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._poll = LoopingCall(self._look_after)
         self._poll.clock = reactor
         self._reloading = False
         self._reload_again = False
@@ -168,13 +215,65 @@ class Gateway(MultiService):
             raise CannotStart("no source could be opened, so that nothing could ever arrive")
 
     def startService(self) -> None:
-        """Begin: from here on SIGHUP reloads, SIGUSR1 says what came in."""
+        """Begin, as the user that we shall be: from here on SIGHUP reloads, SIGUSR1 says what came in."""
+        self._open_store()
         super().startService()  # type: ignore[no-untyped-call]
         call = self._reactor.callFromThread
         signal.signal(signal.SIGHUP, lambda *_: call(self.reload))
         signal.signal(signal.SIGUSR1, lambda *_: call(self._pipeline.tell_totals))
         self._poll.start(POLL, now=False)
         self._runner.ready.addCallback(self._tell_ready)
+
+    def _open_store(self) -> None:
+        """Read back what the last gateway knew, and go on with its jobs."""
+        config, begun = self._loaded.config, self._reactor.seconds()
+        try:
+            database = Database.open(config.state / "journal")
+        except OperatorError as error:
+            raise CannotStart(str(error)) from None
+        records, states = self._rebuild(database)
+        self._notify(Rebuilt(records, states, self._reactor.seconds() - begun))
+        recovered = recover(database, self._loaded.rules)
+        self._store.retention = self._retention()
+        self._store.start(database)
+        self._worker.start(self._pipeline, recovered)
+
+    def _rebuild(self, database: Database) -> tuple[int, int]:
+        """Let the rules see again what they counted; return how many messages that was and how many states are open."""
+        now = self._clock.now()
+        since = now - PAST * self._pipeline.longest_window()
+        open_states = database.open_states()
+        states = [
+            KeptState(one.job.rule, one.job.key, one.job.id, one.created, one.due, one.ended)
+            for one in (*open_states, *database.states_since(since))
+        ]
+        openings = database.openings(now - self._loaded.config.journal.age)
+        records = self._pipeline.rebuild(self._whole(database.entries(since=since)), states, openings)
+        return records, len(open_states)
+
+    def _retention(self) -> Retention:
+        """Return what is kept: what the operator wants, and what the rules need to go on counting."""
+        wanted = self._loaded.config.journal
+        return replace(wanted, age=max(wanted.age, PAST * self._pipeline.longest_window()))
+
+    def _whole(self, entries: Iterable[Entry | Damage]) -> Iterator[Message]:
+        for entry in entries:
+            if isinstance(entry, Damage):
+                self._notify(JournalDamaged(str(entry)))
+            else:
+                yield entry.message
+
+    def _mails_by_program(self) -> bool:
+        return isinstance(self._loaded.config.mail, SendmailSettings)
+
+    def _look_after(self) -> None:
+        """Look after what changes by itself."""
+        step = self._clock.follow()
+        if step:
+            self._pipeline.shift(step)
+            self._worker.shift(step).addCallback(lambda count: self._notify(ClockSet(step, count)))
+        self._listeners.poll()
+        self._pipeline.tell_evictions()
 
     def _tell_ready(self, _: None) -> None:
         rules, sources, missing = len(self._loaded.rules), len(self._listeners), ", ".join(self._listeners.missing)
@@ -187,9 +286,11 @@ class Gateway(MultiService):
         if self._poll.running:
             self._poll.stop()
         yield self._within(CLOSE, self._listeners.stop())
-        yield self._within(DRAIN, self._worker.whenIdle())
+        yield self._within(DRAIN, self._worker.stop())
         self._pipeline.tell_totals()
         yield super().stopService()  # type: ignore[no-untyped-call]
+        yield self._within(CLOSE, self._worker.whenIdle())  # what the runner has ended is to be kept
+        yield self._store.stop()
         self._notify.end_period()
 
     def _within(self, seconds: float, work: Deferred[None]) -> Deferred[None]:
@@ -220,6 +321,8 @@ class Gateway(MultiService):
         if former.config.processes != loaded.config.processes:
             self._notify(ConfigurationWarning('"runner": limit changes at the next start only'))
         self._pipeline.replace(stages)
+        self._outgoing.follow(loaded.config.mail, loaded.config.destinations)
+        self._store.retention = self._retention()
         yield self._listeners.follow(loaded.config.sources, loaded.config.limits)
         path, rules, sources = str(loaded.config.path), len(loaded.rules), len(self._listeners)
         missing = ", ".join(self._listeners.missing)
@@ -251,4 +354,6 @@ class Gateway(MultiService):
 
 def _load_again(path: Path) -> tuple[Loaded, Stages]:
     loaded = load_again(path)
+    if broken := list(flaws(loaded.config.mail, loaded.config.destinations)):
+        raise ConfigErrors(broken)
     return loaded, make_stages(loaded)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from gateway.notices import CertificateExpires, CertificateKept, CertificateReloaded, Notify, PeerPolicyChanged
+from gateway.notice import Notify
+from gateway.notices.sources import CertificateExpires, CertificateKept, CertificateReloaded, PeerPolicyChanged
 from gateway.source_config import TlsSource
 from gateway.tls_context import ReloadingContext
 from gateway.trust import PolicyKind, has_chain, judge

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.end_to_end.certificates import Certificate
-from tests.end_to_end.programs import UNPACKED, Program, require, require_rsyslog_driver
+from tests.end_to_end.programs import UNPACKED, Program, require, require_rsyslog_driver, require_rsyslog_relp
 
 PROGRAM = "sshd"
 PID = "4711"
@@ -81,6 +81,52 @@ class Rsyslog(Program):
             'module(load="imfile")\n'
             f'input(type="imfile" File="{self._input}" Tag="{PROGRAM}[{PID}]:" Severity="info" Facility="auth")\n'
             f'action(type="omfwd" target="127.0.0.1" port="{port}" protocol="{transport}"{framing}{encryption}\n'
+            '  template="RSYSLOG_SyslogProtocol23Format" action.resumeInterval="1" action.resumeRetryCount="-1")\n'
+        )
+        super().__init__([program, "-n", "-f", "rsyslog.conf", "-i", str(folder / "pid")], folder, name="rsyslogd")
+
+    def send(self, texts: Iterable[str]) -> None:
+        """Append messages to the file that it forwards."""
+        with self._input.open("a") as file:
+            file.write("".join(f"{text}\n" for text in texts))
+
+
+class RsyslogRelp(Program):
+    """rsyslogd that forwards the lines of a file with omrelp, and tries again at once and for ever.
+
+    Args:
+        folder: an empty folder for its configuration, state and output.
+        port: where the server listens.
+        tls: mutual TLS with this.
+        library: omrelp's TLS library.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        *,
+        tls: ClientTls | None = None,
+        library: Literal["gnutls", "openssl"] = "gnutls",
+    ) -> None:
+        """Write the configuration."""
+        program = require("rsyslogd")
+        require_rsyslog_relp()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._input = folder / "in.log"
+        self._input.touch()
+        encryption = ""
+        if tls:
+            encryption = (
+                f' tls="on" tls.caCert="{tls.authority}" tls.myCert="{tls.own.certificate}"'
+                f' tls.myPrivKey="{tls.own.key}" tls.authMode="name" tls.permittedPeer=["{tls.server}"]'
+            )
+        (folder / "rsyslog.conf").write_text(
+            f'global(workDirectory="{folder}" localHostname="{HOST}")\n'
+            'module(load="imfile")\n'
+            f'module(load="omrelp" tls.tlslib="{library}")\n'
+            f'input(type="imfile" File="{self._input}" Tag="{PROGRAM}[{PID}]:" Severity="info" Facility="auth")\n'
+            f'action(type="omrelp" target="127.0.0.1" port="{port}"{encryption}\n'
             '  template="RSYSLOG_SyslogProtocol23Format" action.resumeInterval="1" action.resumeRetryCount="-1")\n'
         )
         super().__init__([program, "-n", "-f", "rsyslog.conf", "-i", str(folder / "pid")], folder, name="rsyslogd")

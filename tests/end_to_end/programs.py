@@ -54,10 +54,18 @@ def require(program: str) -> str:
 
 def require_rsyslog_driver(driver: str) -> None:
     """Skip the test where rsyslog's network stream driver `gtls` or `ossl` is missing."""
+    _require_rsyslog(f"lmnsd_{driver}", {"gtls": "rsyslog-gnutls", "ossl": "rsyslog-openssl"}[driver])
+
+
+def require_rsyslog_relp() -> None:
+    """Skip the test where rsyslog's RELP is missing."""
+    _require_rsyslog("omrelp", "rsyslog-relp")
+
+
+def _require_rsyslog(module: str, package: str) -> None:
     folders = [Path("/usr/lib/rsyslog"), Path("/usr/lib64/rsyslog"), *Path("/usr/lib").glob("*-linux-*/rsyslog")]
-    if not any((folder / f"lmnsd_{driver}.so").exists() for folder in folders):
-        package = {"gtls": "rsyslog-gnutls", "ossl": "rsyslog-openssl"}[driver]
-        pytest.skip(f"rsyslog's driver {driver} is not installed: apt-get install {package}")
+    if not any((folder / f"{module}.so").exists() for folder in folders):
+        pytest.skip(f"rsyslog's module {module} is not installed: apt-get install {package}")
 
 
 def wait_until(

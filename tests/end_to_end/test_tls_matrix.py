@@ -22,7 +22,7 @@ from twisted.trial.unittest import TestCase
 
 from gateway import clock
 from gateway.handshakes import HalfHandshakes
-from gateway.notices import Notice
+from gateway.notice import Notice
 from gateway.tls import TLSFactory
 from gateway.tls_context import server_context
 from gateway.trust import PeerPolicy, judge

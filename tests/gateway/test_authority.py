@@ -248,6 +248,30 @@ def test_onboard_takes_the_port_from_the_configuration(
         assert (reach in captured.err) == (code == 0)
 
 
+@pytest.mark.parametrize(("driver", "library"), [("gtls", "gnutls"), ("ossl", "openssl")])
+def test_onboard_by_relp(
+    home: Path, tmp_path: Path, driver: str, library: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The port is that of RELP over TLS; a configuration without one is told what to write, and that works."""
+    (tmp_path / "tls").symlink_to(home / "tls")
+    words = ("web4.example.com", "--for", "rsyslog", "--relp", "--driver", driver, "--dir", str(tmp_path))
+    assert call(onboard, *words) == 1
+    assert "give ours with --port" in capsys.readouterr().err
+    (tmp_path / "gateway.yaml").write_text("sources: {a: {relp: 2514}}\n")
+    assert call(onboard, *words) == 1
+    error = capsys.readouterr().err
+    listener = error.partition("write under sources: ")[2].strip()
+    (tmp_path / "gateway.yaml").write_text(f"sources:\n  {listener}\n")
+    assert call(onboard, *words) == 0
+    captured = capsys.readouterr()
+    assert 'type="omrelp" target="gateway.example.com" port="2515"' in captured.out
+    assert f'tls.tlslib="{library}"' in captured.out
+    assert "nothing is" in captured.out
+    assert "no other machine" not in captured.err
+    assert call(onboard, *words[:2], "syslog-ng", *words[3:]) == 1
+    assert "syslog-ng does not send RELP" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [

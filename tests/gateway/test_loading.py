@@ -13,6 +13,13 @@ from gateway.loading import KEPT_SIEVES, load_again, load_all, load_tasks, make_
 from rules.load import Defaults, load_rules
 
 GOOD = "- {rule: good, match: {message: {contains: knock}}, do: {run: [/bin/true]}}\n"
+PARTS = """
+- rule: parts
+  match: {message: {contains: parts}}
+  do: [{run: [/bin/true]}, {stream: [/bin/cat]}]
+  undo: {after: 1m, run: [/bin/true]}
+  on_failure: [{mail: root, subject: failed}, {dead_letter: box}]
+"""
 BROKEN = "- {rule: torn, match: {message: {regex: '('}}, do: {run: [/bin/true]}}\n"
 
 
@@ -57,10 +64,27 @@ def test_two_rules_of_one_name(config: Path) -> None:
 
 
 def test_the_runner_reads_the_same_tasks(config: Path) -> None:
-    """The runner's copy has a task for each step of each rule that loads."""
+    """The runner's copy has a task for each process that a rule may start; mail is one where a program takes it."""
     (config.parent / "rules" / "torn.yaml").write_text(BROKEN)
-    steps = {task.name for rule in load_all(config).rules for task in rule.do}
-    assert load_tasks(config).keys() == steps
+    (config.parent / "rules" / "parts.yaml").write_text(PARTS)
+    names = ["good/do/1", "parts/do/1", "parts/do/2", "parts/undo/1", "parts/on_failure/1"]
+    tasks = load_tasks(config)
+    assert list(tasks) == names
+    assert tasks["parts/do/2"].stream
+    mail = tasks["parts/on_failure/1"]
+    assert mail.argv == ("/usr/sbin/sendmail", "-i", "--", "root")
+    assert mail.mail is not None
+    config.write_text(config.read_text() + "mail: {smtp: 'mail.example.com:25'}\n")
+    assert list(load_tasks(config)) == names[:-1]
+
+
+def test_destinations_are_known(config: Path) -> None:
+    """A rule that forwards to a place that the configuration does not name is off."""
+    forwards = "- {rule: f, match: {message: {contains: x}}, do: {forward: centre}}\n"
+    (config.parent / "rules" / "forwards.yaml").write_text(forwards)
+    assert '"centre" is none of the configuration\'s `destinations`' in str(load_all(config).errors[0])
+    config.write_text(config.read_text() + "destinations: {centre: {tls: 'syslog.example.com:6514'}}\n")
+    assert not load_all(config).errors
 
 
 def test_a_grammar_that_cannot_be_loaded(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.python.log import LogPublisher as LegacyPublisher
 
 from gateway.log import BURST, PERIOD, LogFile, Teller, escaped, log_file
-from gateway.notices import Listening, StreamRefused
+from gateway.notices.sources import Listening, StreamRefused
 from tests.gateway.test_notices import HOSTILE
 
 

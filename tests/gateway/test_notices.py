@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import string
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 from hypothesis import given
@@ -13,9 +15,13 @@ from twisted.logger import LogLevel
 
 from gateway import notices
 from gateway.log import escaped
-from gateway.notices import Notice
+from gateway.notice import Notice
 
-KINDS = [kind for _, kind in inspect.getmembers(notices, inspect.isclass) if issubclass(kind, Notice)]
+MODULES = [import_module(f"gateway.notices.{module.name}") for module in iter_modules(notices.__path__)]
+KINDS = sorted(
+    {kind for module in MODULES for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, Notice)},
+    key=lambda kind: kind.__name__,
+)
 TELLABLE = [kind for kind in KINDS if kind.words]
 EXAMPLES = {"str": "x", "int": 7, "float": 1.5}
 HOSTILE = st.text(

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.config import PROCESSES, Config, Limits, load, read_rules
+from gateway.jobs.retention import Retention
+from gateway.outgoing_config import SendmailSettings
 from gateway.sample import config_text, rule_texts
 from gateway.source_config import Address, TlsSource, UnixSource
 from gateway.trust import PolicyKind
@@ -78,6 +80,7 @@ def test_commented_settings_are_right_and_are_the_defaults(tmp_path: Path) -> No
     found = install(tmp_path, text)
     assert found.limits == Limits()
     assert found.processes == PROCESSES
+    assert (found.mail, found.destinations, found.journal) == (SendmailSettings(), (), Retention())
     run, usual = found.defaults.run, Defaults().run
     for name in (
         "timeout",

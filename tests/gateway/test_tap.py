@@ -23,9 +23,9 @@ from twisted.python.usage import UsageError
 from gateway import tap
 from gateway.loading import load_all
 from gateway.log import LogFile
-from gateway.notices import (
+from gateway.notice import Notice
+from gateway.notices.life import (
     ConfigurationWarning,
-    Notice,
     Ready,
     ReadyInPart,
     Reloaded,

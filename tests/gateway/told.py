@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 
-from gateway.notices import Notice
+from gateway.notice import Notice
 from parsers.message import Batch, Origin, Trust
 
 N = TypeVar("N", bound=Notice)

@@ -1,0 +1,87 @@
+"""What rules have to tell: what came true, what was held back, what had to be forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.notice import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFired(Notice):
+    """A rule's condition came true; `about` is empty or ` for` what it counts by."""
+
+    words = "rule {rule}: {count:event}{about} from {source} ({sender})"
+    rule: str
+    count: int
+    about: str
+    source: str
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobsHeld(Notice):
+    """A rule has something to do, and its sender is not trusted far enough for that."""
+
+    level = "warn"
+    words = (
+        "rule {rule}: nothing was started{about}: the sender {address} is known by {trust} only, and the rule "
+        "wants more; list its network under `trusted:` of the source {source}, or lower the rule's `trust:`"
+    )
+    rule: str
+    about: str
+    address: str
+    trust: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventLost(Notice):
+    """Our own fault: a message that met a bug; the others go on."""
+
+    level = "critical"
+    words = "a bug of the gateway, please report it: {problem}; the message was {frame}"
+    problem: str
+    frame: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateCloses(Notice):
+    """The event came that closes a state which a rule had opened."""
+
+    words = "rule {rule}: closes{about}"
+    rule: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatesSurplus(Notice):
+    """A rule has more open states than there may be, and the one that was opened first closes early."""
+
+    level = "warn"
+    words = "rule {rule}: closes{about} before its time, for too many are open; can a stranger choose that key?"
+    rule: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsEvicted(Notice):
+    """A rule counts for more keys than there may be, and forgot those that were quiet longest."""
+
+    level = "warn"
+    words = (
+        "rule {rule}: {keys:key} forgotten while what was counted of them still mattered, for too many others came; "
+        "count by fewer fields or for a shorter time"
+    )
+    rule: str
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCut(Notice):
+    """Rules have fed each other for too many generations; the event is shown to no more rules."""
+
+    level = "error"
+    words = "rules feed each other in a chain that is cut here: {rules} would see an event caused by {ancestors}"
+    rules: str
+    ancestors: str
