@@ -30,6 +30,7 @@ from gateway.control.inside import RunningInside
 from gateway.control.server import Control
 from gateway.jobs.blocks import Entry
 from gateway.jobs.database import Database
+from gateway.jobs.inspection import Inspection
 from gateway.jobs.journal_lock import check_unused
 from gateway.jobs.perform import Performer
 from gateway.jobs.records import Damage
@@ -179,6 +180,8 @@ class Gateway(MultiService):
         self._outgoing = Outgoing(reactor, config.mail, config.destinations, self._notify)
         self._outgoing.setServiceParent(self)  # type: ignore[no-untyped-call]
         self._store = Store(reactor, self._notify, retention=config.journal, now=self._clock.now)
+        self._store.fault = _end_at_once
+        self._inspection = Inspection(reactor, config.state, self._store.tell_damages, self._notify)
         self._worker = Worker(
             reactor,
             self._store,
@@ -222,7 +225,7 @@ class Gateway(MultiService):
         signal.signal(signal.SIGHUP, lambda *_: call(self.reload))
         signal.signal(signal.SIGUSR1, lambda *_: call(self._pipeline.tell_totals))
         self._poll.start(POLL, now=False)
-        self._runner.ready.addCallback(self._tell_ready)
+        self._runner.ready.addCallback(self._go)
 
     def _open_store(self) -> None:
         """Read back what the last gateway knew, and go on with its jobs."""
@@ -275,7 +278,12 @@ class Gateway(MultiService):
         self._listeners.poll()
         self._pipeline.tell_evictions()
 
-    def _tell_ready(self, _: None) -> None:
+    def _go(self, _: None) -> None:
+        self._worker.go()
+        self._inspection.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._tell_ready()
+
+    def _tell_ready(self) -> None:
         rules, sources, missing = len(self._loaded.rules), len(self._listeners), ", ".join(self._listeners.missing)
         self._notify(ReadyInPart(rules, sources, missing) if missing else Ready(rules, sources))
 
@@ -283,6 +291,8 @@ class Gateway(MultiService):
     def stopService(self):  # type: ignore[no-untyped-def]
         """Stop taking messages, let running processes end, then stop the runner."""
         self._notify(Stopping(DRAIN))
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # we heard it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever presses Ctrl-C twice wants it now, and loses nothing
         if self._poll.running:
             self._poll.stop()
         yield self._within(CLOSE, self._listeners.stop())
@@ -350,6 +360,11 @@ class Gateway(MultiService):
             self._notify(ConfigurationWarning(str(warning)))
         for error in loaded.errors:
             self._notify(RuleOff(str(error)))
+
+
+def _end_at_once() -> None:
+    """End like a kill: what is on disk is right, and whoever started us starts us again."""
+    os._exit(os.EX_SOFTWARE)
 
 
 def _load_again(path: Path) -> tuple[Loaded, Stages]:

@@ -125,10 +125,8 @@ class JobRows(UnitOfWork):
         """
         self._flush()
         found: list[JobRecord] = []
-        rows = self._sql.execute(
-            f"{_SELECT}WHERE state = 'waiting' AND due > ? AND due <= ? ORDER BY due, number", (after, until)
-        )
-        for record in self._checked(rows):
+        condition = "WHERE state = 'waiting' AND due > ? AND due <= ? ORDER BY due, number"
+        for record in self._records(condition, (after, until)):
             if len(found) >= limit and record.due != found[-1].due:
                 break
             found.append(record)
@@ -137,10 +135,8 @@ class JobRows(UnitOfWork):
     def due_in(self, lane: str, until: float, limit: int) -> list[JobRecord]:
         """Return the first jobs that wait in a lane and are due, in the order of their times."""
         self._flush()
-        rows = self._sql.execute(
-            f"{_SELECT}WHERE state = 'waiting' AND lane = ? AND due <= ? ORDER BY due, number", (lane, until)
-        )
-        return list(islice(self._checked(rows), limit))
+        condition = "WHERE state = 'waiting' AND lane = ? AND due <= ? ORDER BY due, number"
+        return list(islice(self._records(condition, (lane, until)), limit))
 
     def next_due(self, after: float) -> float | None:
         """Return when the next job that waits is due after a time."""
@@ -185,7 +181,8 @@ class JobRows(UnitOfWork):
         """Count how often a state was opened at a time or later, by rule and key."""
         self._flush()
         counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
-        for row in self._sql.execute(f"SELECT {JOB_HEAD} FROM jobs WHERE part = 'undo' AND created >= ?", (since,)):
+        statement = f"SELECT {JOB_HEAD} FROM jobs WHERE part = 'undo' AND created >= ?"
+        for row in self._rows("jobs", statement, (since,)):
             if job_head_is_whole(row):
                 counts[row[2], tuple(json.loads(row[4]))] += 1
             else:
@@ -219,8 +216,7 @@ class JobRows(UnitOfWork):
         if states is not None:
             where.append(f"state IN ({', '.join(repr(state.value) for state in states)})")
         condition = f"WHERE {' AND '.join(where)} " if where else ""
-        rows = self._sql.execute(f"{_SELECT}{condition}ORDER BY number DESC", (*wanted.values(),))
-        return list(islice(self._checked(rows), limit))
+        return list(islice(self._records(f"{condition}ORDER BY number DESC", (*wanted.values(),)), limit))
 
     # Attempts
 
@@ -236,9 +232,8 @@ class JobRows(UnitOfWork):
         """Return how the attempts at a job ended, the first first."""
         self._flush()
         found = []
-        for row in self._sql.execute(
-            f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE job = ? ORDER BY number", (job_id,)
-        ):
+        statement = f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE job = ? ORDER BY number"
+        for row in self._rows("attempts", statement, (job_id,)):
             attempt = attempt_of(row)
             if isinstance(attempt, Damage):
                 self._tell(attempt)
@@ -253,7 +248,10 @@ class JobRows(UnitOfWork):
         return self._sql.execute("SELECT 1 FROM jobs WHERE id = ?", (identity,)).fetchone() is not None
 
     def _select(self, condition: str, parameters: Sequence[object] = ()) -> list[JobRecord]:
-        return list(self._checked(self._sql.execute(_SELECT + condition, parameters)))
+        return list(self._records(condition, parameters))
+
+    def _records(self, condition: str, parameters: Sequence[object] = ()) -> Iterator[JobRecord]:
+        return self._checked(self._rows("jobs", _SELECT + condition, parameters))
 
     def _checked(self, rows: Iterable[Row]) -> Iterator[JobRecord]:
         for row in rows:

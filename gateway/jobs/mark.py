@@ -1,8 +1,8 @@
 """The mark: a small file that says how far the journal got, to be compared with what SQLite still has.
 
 SQLite takes a damaged end of its write-ahead log for the end, and says nothing. The mark is written after each commit
-and before anybody is told of it, so a mark that is ahead of the database tells that transactions are gone. It is not
-synced: after a kill it is true, after a loss of power it may be older than the database, never newer.
+and before anybody is told of it, so a mark that is ahead of the database tells that transactions are gone. Its words
+are not synced: after a kill they are true, after a loss of power they may be older, never newer.
 """
 
 from __future__ import annotations
@@ -37,9 +37,15 @@ class MarkFile:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        # All its octets exist from now on: a full disk does not stop it.
+        # All its octets exist from now on, also after a loss of power: a full disk does not stop it.
         if os.fstat(self._descriptor).st_size < _SIZE:
             os.pwrite(self._descriptor, bytes(_SIZE), 0)
+            os.fsync(self._descriptor)
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def write(self, mark: Mark) -> None:
         """Write a mark over the older of the two; reaches the kernel, not the disk.

@@ -73,9 +73,10 @@ def open_for_writing(folder: Path) -> Opened:
     except OSError as error:
         raise OperatorError(f"cannot make the journal's folder {folder}: {error.strerror}") from None
     lock = JournalLock(folder / LOCK)
-    sql = None
+    sql = mark = None
     try:
         noted, damages = read_mark(folder / MARK)
+        mark = MarkFile(folder / MARK)  # before the database: a database without a mark has lost it
         sql = connect(folder / DATABASE)
         if _is_new(sql, folder):
             create(sql)
@@ -84,11 +85,12 @@ def open_for_writing(folder: Path) -> Opened:
         sql.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         sql.execute(f"PRAGMA journal_size_limit = {LOG_OCTETS}")
         meta = _find_losses(sql, folder, noted, damages)
-        mark = MarkFile(folder / MARK)
         mark.write(Mark(meta.commits, meta.journal.next, meta.jobs.next, meta.attempts.next))
     except (sqlite3.Error, OSError, OperatorError) as error:
         if sql is not None:
             sql.close()
+        if mark is not None:
+            mark.close()
         lock.close()
         if isinstance(error, OperatorError):
             raise

@@ -122,6 +122,8 @@ class Store:
         self._abandoned = 0
         self._damages_told = 0
         self._told: set[Damage] = set()
+        self.fault: Callable[[], None] = _nothing
+        """Called when the writer met a bug and has ended, so that nothing will ever be kept again."""
         self.commits = 0
         """Groups that were committed."""
         self.transactions = 0
@@ -144,7 +146,7 @@ class Store:
             database: open for writing; the store's own from now on, closed when it stops.
         """
         self._database_in_use = database
-        self._tell_damages(self._database.damages)
+        self.tell_damages(self._database.damages)
         self._damages_told = len(self._database.damages)
         self._thread = Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
@@ -205,7 +207,7 @@ class Store:
             database.close()
             raise
         if database.damages:
-            self._reactor.callFromThread(self._tell_damages, tuple(database.damages))
+            self._reactor.callFromThread(self.tell_damages, tuple(database.damages))
             database.close()
         elif self._stopping or len(self._readers) >= _IDLE_READERS:
             database.close()
@@ -224,6 +226,7 @@ class Store:
                 self._look_for_damages()
         except Exception as error:  # noqa: BLE001 -- or the thread would end without a word
             self._say(JournalFault(f"{type(error).__name__}: {error}"))
+            self._reactor.callFromThread(self.fault)
         finally:
             try:
                 while self._readers:
@@ -295,7 +298,7 @@ class Store:
     def _look_for_damages(self) -> None:
         damages = self._database.damages
         if len(damages) > self._damages_told:
-            self._reactor.callFromThread(self._tell_damages, tuple(damages[self._damages_told :]))
+            self._reactor.callFromThread(self.tell_damages, tuple(damages[self._damages_told :]))
             self._damages_told = len(damages)
 
     def _say(self, notice: Notice) -> None:
@@ -308,7 +311,8 @@ class Store:
             if not done.called:  # it may have been given up
                 done.callback(result)  # a Failure fails it
 
-    def _tell_damages(self, damages: Sequence[Damage]) -> None:
+    def tell_damages(self, damages: Sequence[Damage]) -> None:
+        """Tell of damages, each once."""
         for damage in damages:
             if damage not in self._told:
                 self._told.add(damage)
@@ -353,3 +357,7 @@ class Store:
         if not failure.check(StoreStoppedError):
             self._notify(RetentionFailed(failure.getErrorMessage()))
             self._trimmed(False, 0.0)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -7,7 +7,7 @@ memory until the commit, which then takes a handful of calls, however many rows 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.jobs.journal_lock import JournalLock
@@ -144,6 +144,15 @@ class UnitOfWork:
         """Make sure that something may be changed now."""
         if self._saved is None or self.readonly:
             raise RuntimeError("a change needs an open transaction on a database that is open for writing")
+
+    def _rows(self, table: str, statement: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
+        """Yield rows of a table; where its pages are damaged the rest is missing, and that is told."""
+        try:
+            yield from self._sql.execute(statement, parameters)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):  # the disk, not the data
+                raise
+            self._tell(Damage(table, None, None, f"SQLite cannot read all of it: {error}"))
 
     def _write(self, statement: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
         self._change()

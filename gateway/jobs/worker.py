@@ -121,7 +121,7 @@ class Worker:
         self._exclusive: set[tuple[str, Key]] = set()  # rule and key of what must run alone
         self._behind: dict[tuple[str, Key], set[str]] = {}  # jobs that wait for another of their key
         self._paused: dict[str, float] = {}
-        self._stopping = False
+        self._going = self._stopping = False
         self.committed: Callable[[], None] = _nothing
         """Called whenever the journal may have grown."""
         self._pending = 0  # transactions of ours that are under way
@@ -130,7 +130,9 @@ class Worker:
     # -- the life of the worker --
 
     def start(self, rules: Rules, recovered: Recovered) -> None:
-        """Begin: what ran when the last gateway ended is lost, what fell due since then is due.
+        """Take note of what is to be done: what ran when the last gateway ended is lost, what fell due since is due.
+
+        Nothing is begun before `go`: an attempt that a gateway dies with before it can begin it counts as one.
 
         Args:
             rules: the rules in use.
@@ -152,6 +154,11 @@ class Worker:
                 self._lanes.reserve(record.job.id, step)
             self._ended(record, Outcome(record.job.id, Ending.LOST, error="the gateway died while it ran"))
         self._agenda.look()
+
+    def go(self) -> None:
+        """Begin to claim jobs: from now on their steps can be performed."""
+        self._going = True
+        self._start_ready()
 
     def stop(self) -> Deferred[None]:
         """Start nothing more; fires when no attempt runs and all that ended is kept."""
@@ -195,10 +202,12 @@ class Worker:
 
     def _claim_at_birth(self, jobs: Iterable[tuple[Job, int]]) -> frozenset[str]:
         """Give new jobs a place before they are stored, where there is one: it saves them a second commit."""
-        claimed = set()
+        claimed: set[str] = set()
+        if not self._going or self._stopping:
+            return frozenset()
         for job, _ in jobs:
             rule = self._in_use.rule(job.rule)
-            if self._stopping or rule is None or job.part is not Part.DO or job.rule in self._paused:
+            if rule is None or job.part is not Part.DO or job.rule in self._paused:
                 continue
             step = step_at(rule, JobRecord(0, job, State.WAITING, 0, 0.0, 0.0))
             if rule.busy is Busy.QUEUE and rule.rate is None and step and self._lanes.reserve(job.id, step):
@@ -272,7 +281,7 @@ class Worker:
     # -- claims --
 
     def _start_ready(self) -> None:
-        if self._stopping:
+        if not self._going or self._stopping:
             return
         picked = self._lanes.take(self._startable)
         if picked:

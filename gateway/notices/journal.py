@@ -49,7 +49,7 @@ class JournalFault(Notice):
     """The journal's thread met a bug and has ended: nothing is kept any more."""
 
     level = "critical"
-    words = "journal: its thread ended (a bug of ours), restart the gateway: {problem}"
+    words = "journal: its thread met a bug of ours, please report it; the gateway ends: {problem}"
     problem: str
 
 
@@ -69,4 +69,24 @@ class RetentionFailed(Notice):
 
     level = "error"
     words = "journal: old records could not be dropped: {problem}"
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalInspected(Notice):
+    """Everything in the store was read once after the start; damages are told apart."""
+
+    words = "journal: read {records:message} and {jobs:job}, {damages:damage}, in {seconds:.1f} s"
+    records: int
+    jobs: int
+    damages: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JournalNotInspected(Notice):
+    """The store could not be read as a whole after the start."""
+
+    level = "warn"
+    words = "journal: could not be read as a whole (`gateway journal verify`): {problem}"
     problem: str

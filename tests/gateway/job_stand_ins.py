@@ -142,6 +142,8 @@ class House:
         self._processes = processes
         self.clock = Clock()
         self.clock.advance(START)
+        self.ready = True
+        """Whether processes can be started at once."""
         self.wall = 0.0
         """By how much the wall clock was set."""
         self.rules = RulesNow(*rules)
@@ -162,6 +164,8 @@ class House:
             chance=lambda: 0.5,
         )
         self.worker.start(self.rules, recover(self.database, self.rules.book.rules))
+        if self.ready:
+            self.worker.go()
 
     def again(self, seconds: float = 0.0) -> None:
         """Die, and start again so much later."""

@@ -249,7 +249,7 @@ def test_sources_that_are_missing_are_named(house: House) -> None:
     house.configure("{tcp: {tcp: 1514}, b: {udp: 1515}, a: {udp: 1516}}")
     assert house.reload()[-1] == ReloadedInPart(str(house.config), 1, 1, "a, b")
     house.told.clear()
-    inside._tell_ready(None)
+    inside._tell_ready()
     assert house.told == [ReadyInPart(1, 1, "a, b")]
     assert house.told.lines() == ["ready: 1 rule, 1 source; NOT listening: a, b"]
     assert ReadyInPart.level == "warn"

@@ -129,6 +129,19 @@ def test_a_job_that_ran_when_the_gateway_died_runs_again(house: Open) -> None:
     assert [record.fields["gateway.job.ending"] for record in here.database.attempts(job)] == ["lost", "exited"]
 
 
+def test_nothing_is_begun_before_processes_can_be_started(house: Open) -> None:
+    """A gateway that dies again in its start has used up no attempt of what it never began."""
+    here = house(RETRIES)
+    job = here.happen("one")
+    here.performs.end(f"{job}-1", 1)
+    here.ready = False
+    for _ in range(10):
+        here.again(20.0)
+    assert (here.state(job), here.job(job).attempt) == (State.WAITING, 1)
+    here.worker.go()
+    assert [attempt.number for attempt in here.performs.attempts] == [2]
+
+
 def test_what_must_not_be_repeated_is_a_dead_letter_after_a_restart(house: Open) -> None:
     """`idempotent: false`: it may have been done, and a person decides."""
     here = house(replace(RETRIES, idempotent=False))
