@@ -17,6 +17,12 @@ _WORDS = {
 _HTTP = "the peer speaks HTTP to a syslog port: correct its address or port"
 
 
+RELP_OPENING = b"1 open "
+"""What every RELP session begins with; as an octet count it would be a message of one letter."""
+
+RELP = "the peer speaks RELP to a syslog port: send it to a listener of kind relp, or use omfwd at the sender"
+
+
 def misdirected(opening: bytes) -> str | None:
     """Return what the peer speaks instead of syslog, None for nothing that is known.
 

@@ -7,6 +7,7 @@ import re
 
 from parsers.framing.framer import MAX_FRAME, MAX_LENGTH_DIGITS, Framer, OverLimit
 from parsers.framing.lines import NO_FRAMES, LineFramer, NulFramer
+from parsers.framing.misdirected import RELP, RELP_OPENING
 from parsers.framing.octet_counting import OctetFramer
 from parsers.message import Frames
 
@@ -59,9 +60,12 @@ class AutoFramer:
                 error=f"the stream begins with more than {MAX_LENGTH_DIGITS} digits, which is no octet count: "
                 "if this sender's lines begin with numbers, set framing: lines",
             )
-        if _DIGITS.match(begun):
+        if _DIGITS.match(begun) or (len(begun) < len(RELP_OPENING) and RELP_OPENING.startswith(begun)):
             self._opening = begun
             return NO_FRAMES
+        if begun.startswith(RELP_OPENING):
+            self._chosen = _Closed()
+            return Frames(b"", error=RELP)
         if _COUNT.match(begun):
             self._chosen = OctetFramer(self._max_frame, self._over_limit, lines=True, offset=self._skipped)
         else:

@@ -252,6 +252,17 @@ def test_auto_refuses_a_number_that_is_no_count() -> None:
     assert "framing: lines" in str(run(AutoFramer(), b"20240101 started\n").words)
 
 
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_auto_knows_relp(size: int) -> None:
+    """omrelp at a plain port is told so, however its octets come; nothing of it is taken for a message."""
+    opening, auto, errors = b"1 open 46 relp_version=0\nrelp_software=x", framer(Framing.AUTO), []
+    for start in range(0, len(opening), size):
+        frames = auto.feed(opening[start : start + size])
+        assert not frames.count()
+        errors.append(frames.error)
+    assert "speaks RELP" in str([error for error in errors if error])
+
+
 @pytest.mark.parametrize("stream", [b"x" * 60000, b"60000 " + b"x" * 59999])
 def test_octet_by_octet_is_not_quadratic(stream: bytes) -> None:
     """A frame that comes in single octets is not joined again at each of them."""
