@@ -254,7 +254,7 @@ def test_auto_refuses_a_number_that_is_no_count() -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_auto_knows_relp(size: int) -> None:
-    """omrelp at a plain port is told so, however its octets come; nothing of it is taken for a message."""
+    """Omrelp at a plain port is told so, however its octets come; nothing of it is taken for a message."""
     opening, auto, errors = b"1 open 46 relp_version=0\nrelp_software=x", framer(Framing.AUTO), []
     for start in range(0, len(opening), size):
         frames = auto.feed(opening[start : start + size])
