@@ -38,11 +38,13 @@ class Effects:
         messages: those that a rule counted.
         jobs: each with the index of the message that caused it.
         closings: open states that are to be undone now, each with how many of the jobs were caused before it.
+        swallowed: an open state swallowed one of the messages; that state must be on disk before it is acknowledged.
     """
 
     messages: list[Message] = field(default_factory=list)
     jobs: list[tuple[Job, int]] = field(default_factory=list)
     closings: list[tuple[Closing, int]] = field(default_factory=list)
+    swallowed: bool = False
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to keep."""
@@ -54,6 +56,10 @@ class Jobs(Protocol):
 
     def commit(self, effects: Effects) -> Deferred[None]:
         """Keep it; fires when it is on disk."""
+        ...
+
+    def barrier(self) -> Deferred[None]:
+        """Fire when all that was to be kept until now is on disk."""
         ...
 
 
@@ -92,9 +98,9 @@ class Pipeline:
                 self._feed(event, batch.received, wanted, effects)
             except Exception as error:  # noqa: BLE001 -- one message that meets a bug must not take the batch with it
                 self._lose(message, error)
-        if not effects:
+        if not effects and not effects.swallowed:
             return succeed(None)
-        committed = self._jobs.commit(effects)
+        committed = self._jobs.commit(effects) if effects else self._jobs.barrier()
         if not committed.called:
             self.pending += len(frames.data)
             committed.addBoth(self._committed, len(frames.data))
@@ -119,6 +125,10 @@ class Pipeline:
         self._evicted = stages.rulebook.evictions()  # told in the run in which they happened
         return count
 
+    def longest_growth(self) -> float:
+        """Return for how many seconds it matters at most that a state was open before."""
+        return self._stages.rulebook.longest_growth()
+
     def longest_window(self) -> float:
         """Return for how many seconds the past matters to a rule at most."""
         return self._stages.rulebook.longest_window()
@@ -132,7 +142,7 @@ class Pipeline:
         return self._stages.rulebook.rule(name)
 
     def open_state(self, rule: str, key: Key, due: float, job: str = "") -> None:
-        """Open a state that an operator's retry opens again; `job` is the id of the one that undoes it."""
+        """Open a state that the store has open, unless one is; `job` is the id of the one that undoes it."""
         self._stages.rulebook.open(rule, key, due, job)
 
     def close_state(self, rule: str, key: Key, job: str | None = None) -> None:
@@ -141,6 +151,7 @@ class Pipeline:
 
     def _feed(self, event: Event, now: float, wanted: Iterable[int] | None, effects: Effects) -> None:
         findings = self._stages.rulebook.feed(event, now, wanted)
+        effects.swallowed |= findings.swallowed
         if not findings.matched:
             if findings.cut:
                 self._notify(ChainCut(", ".join(findings.cut), " > ".join(map(str, _ancestors(event)))))

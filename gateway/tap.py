@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import ILogObserver
@@ -42,6 +42,7 @@ from gateway.jobs.worker import Worker
 from gateway.listeners import Listeners
 from gateway.loading import Loaded, load_again, load_all, make_stages
 from gateway.log import LogFile, Teller, log_file
+from gateway.notices.jobs import GatewayFault
 from gateway.notices.journal import JournalDamaged, Rebuilt
 from gateway.notices.life import (
     ClockSet,
@@ -57,7 +58,7 @@ from gateway.notices.life import (
 from gateway.outgoing.service import Outgoing, flaws
 from gateway.outgoing_config import SendmailSettings
 from gateway.pipeline import Pipeline, Stages
-from gateway.runner.client import Runner
+from gateway.runner.client import STOP_PATIENCE, Runner
 from parsers.errors import OperatorError
 from parsers.message import Message
 from rules.rebuild import KeptState
@@ -71,6 +72,9 @@ DRAIN = 10.0
 SWITCH = 0.0001
 """Seconds that the journal's thread waits for the interpreter while we are busy. It asks at each of its handful of
 calls for a commit, so that at the usual 5 ms a flood of messages could keep it from writing for seconds."""
+
+RUNNER = 2 * STOP_PATIENCE
+"""Seconds that the runner gets to end, with all that it still runs, before the store is closed without it."""
 
 PAST = 2
 """Windows' lengths that are read back: what filled a window may itself have been counted after another was full."""
@@ -180,7 +184,7 @@ class Gateway(MultiService):
         self._outgoing = Outgoing(reactor, config.mail, config.destinations, self._notify)
         self._outgoing.setServiceParent(self)  # type: ignore[no-untyped-call]
         self._store = Store(reactor, self._notify, retention=config.journal, now=self._clock.now)
-        self._store.fault = _end_at_once
+        self._runner.gave_up = self._store.fault = _end_at_once
         self._inspection = Inspection(reactor, config.state, self._store.tell_damages, self._notify)
         self._worker = Worker(
             reactor,
@@ -191,6 +195,7 @@ class Gateway(MultiService):
             processes=config.processes,
             chance=random.random,
         )
+        self._worker.fault = _end_at_once
         self._pipeline = Pipeline(make_stages(loaded), self._worker, self._notify)
         self._listeners = Listeners(
             reactor, self._pipeline, config.limits, self._notify, self._clock.now, socket.gethostname()
@@ -200,8 +205,7 @@ class Gateway(MultiService):
         Control(reactor, config.state / "control.sock", inside, self._notify).setServiceParent(self)  # type: ignore[no-untyped-call]
         self._poll = LoopingCall(self._look_after)
         self._poll.clock = reactor
-        self._reloading = False
-        self._reload_again = False
+        self._reloading = self._reload_again = self._stopping = False
 
     def setServiceParent(self, parent: object) -> None:  # noqa: N802 -- Twisted's name
         """Give the application our log, whose lines a peer cannot forge."""
@@ -250,14 +254,15 @@ class Gateway(MultiService):
             KeptState(one.job.rule, one.job.key, one.job.id, one.created, one.due, one.ended)
             for one in (*open_states, *database.states_since(since))
         ]
-        openings = database.openings(now - self._loaded.config.journal.age)
+        openings = database.openings(now - self._retention().age)
         records = self._pipeline.rebuild(self._whole(database.entries(since=since)), states, openings)
         return records, len(open_states)
 
     def _retention(self) -> Retention:
         """Return what is kept: what the operator wants, and what the rules need to go on counting."""
         wanted = self._loaded.config.journal
-        return replace(wanted, age=max(wanted.age, PAST * self._pipeline.longest_window()))
+        needed = max(PAST * self._pipeline.longest_window(), self._pipeline.longest_growth())
+        return replace(wanted, age=max(wanted.age, needed))
 
     def _whole(self, entries: Iterable[Entry | Damage]) -> Iterator[Message]:
         for entry in entries:
@@ -271,12 +276,16 @@ class Gateway(MultiService):
 
     def _look_after(self) -> None:
         """Look after what changes by itself."""
-        step = self._clock.follow()
-        if step:
-            self._pipeline.shift(step)
-            self._worker.shift(step).addCallback(lambda count: self._notify(ClockSet(step, count)))
-        self._listeners.poll()
-        self._pipeline.tell_evictions()
+        try:
+            step = self._clock.follow()
+            if step:
+                self._pipeline.shift(step)
+                shifted = self._worker.shift(step)
+                shifted.addCallbacks(lambda count: self._notify(ClockSet(step, count)), lambda _: None)
+            self._listeners.poll()
+            self._pipeline.tell_evictions()
+        except Exception as error:  # noqa: BLE001 -- or nothing would ever be looked after again
+            self._notify(GatewayFault(f"{type(error).__name__}: {error}"))
 
     def _go(self, _: None) -> None:
         self._worker.go()
@@ -290,6 +299,7 @@ class Gateway(MultiService):
     @inlineCallbacks
     def stopService(self):  # type: ignore[no-untyped-def]
         """Stop taking messages, let running processes end, then stop the runner."""
+        self._stopping = True
         self._notify(Stopping(DRAIN))
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # we heard it
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever presses Ctrl-C twice wants it now, and loses nothing
@@ -298,7 +308,8 @@ class Gateway(MultiService):
         yield self._within(CLOSE, self._listeners.stop())
         yield self._within(DRAIN, self._worker.stop())
         self._pipeline.tell_totals()
-        yield super().stopService()  # type: ignore[no-untyped-call]
+        children: Deferred[None] = maybeDeferred(super().stopService)
+        yield self._within(RUNNER, children)
         yield self._within(CLOSE, self._worker.whenIdle())  # what the runner has ended is to be kept
         yield self._store.stop()
         self._notify.end_period()
@@ -324,6 +335,8 @@ class Gateway(MultiService):
 
     @inlineCallbacks
     def _take_over(self, fresh: tuple[Loaded, Stages]):  # type: ignore[no-untyped-def]
+        if self._stopping:
+            return
         loaded, stages = fresh
         yield self._runner.reload()  # first, so that no rule asks for a task that the runner does not know yet
         former, self._loaded = self._loaded, loaded
@@ -331,6 +344,7 @@ class Gateway(MultiService):
         if former.config.processes != loaded.config.processes:
             self._notify(ConfigurationWarning('"runner": limit changes at the next start only'))
         self._pipeline.replace(stages)
+        self._worker.follow()
         self._outgoing.follow(loaded.config.mail, loaded.config.destinations)
         self._store.retention = self._retention()
         yield self._listeners.follow(loaded.config.sources, loaded.config.limits)

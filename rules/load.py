@@ -155,7 +155,11 @@ def _as_rule(defaults: Defaults) -> Reader[Rule | None]:
             undo = fields.take("undo", _as_undo(steps(Part.UNDO), when), None)
             retry = fields.take("retry", _retry, None)
             on_failure = fields.take("on_failure", steps(Part.ON_FAILURE).read, ())
+            busy_at = fields.place_of("busy")
             busy = fields.take("busy", as_choice(choices(Busy)), Busy.QUEUE)
+            if busy is not Busy.QUEUE and undo is not None:
+                problem = '"busy" means nothing beside "undo": while the state is open, repeats are swallowed'
+                problems.error(problem, busy_at)
             rate = fields.take("rate", _rate, None)
             idempotent = fields.take("idempotent", as_bool(), True)
             trust = fields.take("trust", as_choice(TRUST), None)

@@ -15,6 +15,7 @@ from rules.job import Job, Part
 from rules.match import Fields, wants
 from rules.necessary import Necessary
 from rules.needs import Need, Needs
+from rules.open_states import OpenState
 from rules.own_events import ANCESTORS, GATEWAY, MAX_ANCESTORS, OWN, ways_to_own
 from rules.plan import NEVER, is_trusted, plan, trusts
 from rules.rule import Rule
@@ -57,15 +58,18 @@ class Findings:
     Attributes:
         matched: a rule counted it, so it belongs into the journal; repeats that an open state swallows do not.
         cut: the rules that want it and do not get it, for it has too many ancestors.
+        swallowed: an open state took it for a repeat, and no rule counted it.
     """
 
     matched: bool = False
     decisions: tuple[Decision, ...] = ()
     closings: tuple[Closing, ...] = ()
     cut: tuple[str, ...] = ()
+    swallowed: bool = False
 
 
 _NOTHING = Findings()
+_SWALLOWED = Findings(swallowed=True)
 _COUNTED = Findings(matched=True)
 
 _Wants = Callable[[Fields], Fields | None]
@@ -151,10 +155,11 @@ class RuleBook:
         return None if index is None else self._correlations[index]
 
     def open(self, rule: str, key: Key, due: float, job: str = "") -> None:
-        """Open a state at an operator's wish; one that is due at `plan.NEVER` does not close by itself."""
+        """Take note of a state that the store has open, unless one is; one due at `plan.NEVER` does not end by itself."""
         correlation = self.named(rule)
-        if correlation is not None and correlation.states is not None:
-            correlation.states.open(key, None if due >= NEVER else due, job)
+        states = correlation.states if correlation else None
+        if states is not None and key not in states:
+            states.restore(key, OpenState(None if due >= NEVER else due, job))
 
     def close(self, rule: str, key: Key, job: str | None = None) -> bool:
         """Close an open state, now that it is undone; tell whether it was open.
@@ -193,6 +198,11 @@ class RuleBook:
         counts = {one.rule.name: one.window.evicted for one in self._correlations if one.window}
         return {name: count for name, count in counts.items() if count}
 
+    def longest_growth(self) -> float:
+        """Return for how many seconds it matters at most that a state was open before."""
+        growing = (rule.undo for rule in self.rules if rule.undo is not None and rule.undo.grow > 1)
+        return max((undo.limit for undo in growing if undo.limit is not None), default=0.0)
+
     def longest_window(self) -> float:
         """Return for how many seconds the past matters to a rule at most."""
         return max((rule.when.within for rule in self.rules if rule.when), default=0.0)
@@ -230,7 +240,7 @@ def _need(needs: Needs, rule: Rule) -> Need | None:
 
 def _show(event: Event, now: float, looks: Mapping[int, _Look], indexes: Iterable[int]) -> Findings:
     """Show an event to rules. Every event that any rule matches comes through here: nothing is made without need."""
-    matched = False
+    matched = swallowed = False
     decisions: list[Decision] = []
     closings: list[Closing] = []
     fields = event.fields
@@ -246,6 +256,7 @@ def _show(event: Event, now: float, looks: Mapping[int, _Look], indexes: Iterabl
             continue
         trusted = is_trusted(found, look.trusts)
         if trusted and correlation.swallows(key):
+            swallowed = True
             continue
         matched = True
         if correlation.completes(key, now, trusted=trusted):
@@ -254,7 +265,9 @@ def _show(event: Event, now: float, looks: Mapping[int, _Look], indexes: Iterabl
             closings += _open(correlation, decisions[-1])
     if decisions or closings:
         return Findings(True, tuple(decisions), tuple(closings))
-    return _COUNTED if matched else _NOTHING
+    if matched:
+        return _COUNTED
+    return _SWALLOWED if swallowed else _NOTHING
 
 
 def _decide(incident: Incident) -> Decision:

@@ -37,6 +37,7 @@ RSYSLOG = """\
 # 4. Where rsyslogd runs as the user syslog (Ubuntu), it has to read the key: chown -R syslog {folder}
 # 5. Check, then restart:    rsyslogd -N1 && systemctl restart rsyslog
 # While the gateway is away, messages wait in memory and then on disk, up to 1 GiB.
+# A gateway that takes nothing for a while (its disk is full) is not away: then the queue needs room, and inputs wait.
 global(
   DefaultNetstreamDriverCAFile="{folder}/ca.pem"
   DefaultNetstreamDriverCertFile="{folder}/client.pem"
@@ -49,6 +50,7 @@ action(
   StreamDriverAuthMode="x509/name" StreamDriverPermittedPeers="{server_name}"
   queue.type="LinkedList" queue.filename="gateway" queue.spoolDirectory="/var/spool/rsyslog"
   queue.maxDiskSpace="{queue}" queue.saveOnShutdown="on"
+  queue.size="50000" queue.timeoutEnqueue="60000"
   action.resumeRetryCount="-1" action.resumeInterval="10"
 )
 """
@@ -63,6 +65,7 @@ RSYSLOG_RELP = """\
 # 4. Where rsyslogd runs as the user syslog (Ubuntu), it has to read the key: chown -R syslog {folder}
 # 5. Check, then restart:    rsyslogd -N1 && systemctl restart rsyslog
 # While the gateway is away, messages wait in memory and then on disk, up to 1 GiB.
+# A gateway that takes nothing for a while (its disk is full) is not away: then the queue needs room, and inputs wait.
 module(load="omrelp" tls.tlslib="{library}")
 action(
   type="omrelp" target="{server}" port="{port}" template="RSYSLOG_SyslogProtocol23Format"
@@ -70,6 +73,7 @@ action(
   tls.authMode="name" tls.permittedPeer=["{server_name}"]
   queue.type="LinkedList" queue.filename="gateway" queue.spoolDirectory="/var/spool/rsyslog"
   queue.maxDiskSpace="{queue}" queue.saveOnShutdown="on"
+  queue.size="50000" queue.timeoutEnqueue="60000"
   action.resumeRetryCount="-1" action.resumeInterval="10"
 )
 """

@@ -10,8 +10,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from gateway.jobs.database import Database
-from gateway.jobs.lanes import LANE_ROOM, Lanes
-from gateway.jobs.records import JobRecord
+from gateway.jobs.lanes import END, LANE_ROOM, Lanes
+from gateway.jobs.records import JobRecord, Turn
 
 LONGEST_SLEEP = 60.0
 """Seconds between two looks for what is due, at most."""
@@ -55,10 +55,7 @@ class Agenda:
         self._horizon = 0.0  # what fell due until then has been brought
         self._timer: IDelayedCall | None = None
         self._timer_due = float("inf")
-        self._looking = False
-        self._look_again = False
-        self._filling: set[str] = set()
-        self._held_back = False
+        self._looking = self._look_again = self._begin_again = False
         self._stopped = False
 
     def is_due(self, record: JobRecord) -> bool:
@@ -85,6 +82,8 @@ class Agenda:
             self._look_again = True
             return
         self._looking = True
+        if self._begin_again:
+            self._begin_again, self._horizon = False, 0.0
         after, until = self._horizon, self._now()
 
         def find(database: Database) -> tuple[list[JobRecord], float | None]:
@@ -111,43 +110,35 @@ class Agenda:
 
     def from_the_beginning(self) -> None:
         """Look at all that is due once more, for what held some of it back is gone."""
-        self._horizon = 0.0
+        self._begin_again = True
         self.look()
 
-    def let_go(self) -> None:
-        """Take note that a job has ended, which may have held others back."""
-        if self._held_back:
-            self._held_back = False
-            self.from_the_beginning()
+    def again_later(self) -> None:
+        """Look at all that is due once more, but not at once: something went wrong."""
+        self._begin_again = True
+        self.wake_at(self._now() + PAUSE_AFTER_FAULT)
 
     def fill(self) -> None:
         """Fill the lanes that have run empty and of which the store has more."""
-        if self._stopped:
-            return
-        for name in [name for name in self._lanes.hungry() if name not in self._filling]:
-            self._fill_lane(name)
+        if not self._stopped:
+            for name, first in list(self._lanes.hungry()):
+                self._fill(name, first)
 
-    def _fill_lane(self, name: str) -> None:
-        self._filling.add(name)
-        limit, until = LANE_ROOM + len(self._lanes), self._now()
-        found = self._transact(lambda database: database.due_in(name, until, limit))
-        found.addCallbacks(self._filled, self._not_filled, callbackArgs=(name, limit), errbackArgs=(name,))
+    def _fill(self, name: str, first: Turn) -> None:
+        until = self._now()
+        self._lanes.fill(name)
+        found = self._transact(lambda database: database.due_in(name, first, until, LANE_ROOM))
+        found.addCallbacks(self._filled, self._not_filled, callbackArgs=(name,), errbackArgs=(name, first))
 
-    def _filled(self, records: list[JobRecord], name: str, limit: int) -> None:
-        self._filling.discard(name)
-        self._lanes.filled(name, more=False)
-        before = len(self._lanes)
-        self._bring(records)
-        if len(records) < limit:
-            return
-        if len(self._lanes) > before:
-            self._lanes.filled(name, more=True)
-        else:
-            self._held_back = True  # all of them wait for others: asking again at once would give the same
+    def _filled(self, records: list[JobRecord], name: str) -> None:
+        following = (records[-1].due, records[-1].number + 1) if len(records) == LANE_ROOM else END
+        self._lanes.filled(name, lambda: self._bring(records), following)
+        self.fill()  # all of them may have to wait for others
 
-    def _not_filled(self, failure: Failure, name: str) -> None:
-        self._filling.discard(name)
+    def _not_filled(self, failure: Failure, name: str, first: Turn) -> None:
+        self._lanes.filled(name, lambda: None, first)
         self._fault(failure)
+        self.wake_at(self._now() + PAUSE_AFTER_FAULT)
 
     def shift(self, seconds: float) -> None:
         """Take note that all times in the store were moved along with the wall clock."""

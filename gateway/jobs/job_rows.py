@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gateway.jobs.records import LIVE, AttemptRecord, Damage, JobRecord, State
+from gateway.jobs.records import LIVE, AttemptRecord, Damage, JobRecord, State, Turn
 from gateway.jobs.schema import (
     ATTEMPT_COLUMNS,
     JOB_CHANGES,
@@ -42,7 +42,7 @@ _UPDATED = ") AS v WHERE jobs.number = v.column1 AND jobs.id = v.column2"
 _PLACES = [JOB_HEAD.split(", ").index(name) for name in ("number", "id", *JOB_CHANGES)]
 _IS_LIVE = "state IN ('waiting', 'running')"
 _LAST = "\U0010ffff"
-_SHIFTED = 2000  # rows in hand at a time while a clock's jump is followed
+_AT_A_TIME = 2000  # rows in hand at a time while all live jobs are changed
 
 
 class JobRows(UnitOfWork):
@@ -90,18 +90,30 @@ class JobRows(UnitOfWork):
 
     def shift(self, seconds: float) -> int:
         """Move the times of live jobs along with a wall clock that was set; return how many there are."""
+
+        def shifted(record: JobRecord) -> JobRecord:
+            due = record.due if record.due >= NEVER else record.due + seconds
+            return replace(record, due=due, created=record.created + seconds)
+
+        return self._change_live(shifted)
+
+    def change_lanes(self, lane_of: Callable[[JobRecord], str]) -> int:
+        """Let the live jobs wait in other lanes; return how many had to move."""
+        return self._change_live(lambda record: replace(record, lane=lane_of(record)))
+
+    def _change_live(self, change: Callable[[JobRecord], JobRecord]) -> int:
         self._flush()
-        shifted, number = 0, 0
+        changed, number = 0, 0
         while rows := self._sql.execute(
-            f"{_SELECT}WHERE number > ? AND +{_IS_LIVE} ORDER BY number LIMIT ?", (number, _SHIFTED)
+            f"{_SELECT}WHERE number > ? AND +{_IS_LIVE} ORDER BY number LIMIT ?", (number, _AT_A_TIME)
         ).fetchall():
             number = rows[-1][0]
             for record in self._checked(rows):
-                due = record.due if record.due >= NEVER else record.due + seconds
-                self.update(replace(record, due=due, created=record.created + seconds))
-                shifted += 1
+                if (new := change(record)) != record:
+                    self.update(new)
+                    changed += 1
             self._flush()
-        return shifted
+        return changed
 
     # Jobs: find
 
@@ -132,11 +144,13 @@ class JobRows(UnitOfWork):
             found.append(record)
         return found
 
-    def due_in(self, lane: str, until: float, limit: int) -> list[JobRecord]:
-        """Return the first jobs that wait in a lane and are due, in the order of their times."""
+    def due_in(self, lane: str, first: Turn, until: float, limit: int) -> list[JobRecord]:
+        """Return jobs that wait in a lane and are due, in the order of their turns, none before `first`."""
         self._flush()
-        condition = "WHERE state = 'waiting' AND lane = ? AND due <= ? ORDER BY due, number"
-        return list(islice(self._records(condition, (lane, until)), limit))
+        condition = (
+            "WHERE state = 'waiting' AND lane = ? AND (due, number) >= (?, ?) AND due <= ? ORDER BY due, number LIMIT ?"
+        )
+        return list(self._records(condition, (lane, *first, until, limit)))
 
     def next_due(self, after: float) -> float | None:
         """Return when the next job that waits is due after a time."""

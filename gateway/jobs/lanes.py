@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from gateway.jobs.records import JobRecord
+from gateway.jobs.records import JobRecord, Turn
 from rules.step import Forward, Mail, Step, Task
 
 LANE_ROOM = 100
@@ -22,14 +22,21 @@ OUTGOING_DEPTH = 128
 """Mails or messages of one step on their way at a time: the window of RELP."""
 
 
-def lane_of(step: Step) -> str:
-    """Return the name of the lane that a step waits in."""
+UNLIMITED = 1000
+"""Jobs without a step at a time: they are only looked at, and ended."""
+
+END: Turn = (float("inf"), 0)
+"""Behind the last turn."""
+
+
+def lane_of(step: Step | None) -> str:
+    """Return the name of the lane that a step waits in; a job without a step has one too."""
     if isinstance(step, Task) and step.lock is not None:
         return f"lock:{step.lock}"
-    return step.name
+    return step.name if step is not None else ""
 
 
-def capacity_of(step: Step) -> int:
+def capacity_of(step: Step | None) -> int:
     """Return how many jobs of a step's lane may run at a time."""
     match step:
         case Task(lock=str()):
@@ -40,7 +47,14 @@ def capacity_of(step: Step) -> int:
             return concurrency
         case Mail() | Forward():
             return OUTGOING_DEPTH
+        case None:
+            return UNLIMITED
     return 1
+
+
+def turn_of(record: JobRecord) -> Turn:
+    """Return when it is a job's turn."""
+    return record.due, record.number
 
 
 @dataclass(slots=True)
@@ -48,15 +62,17 @@ class Lane:
     """One line.
 
     Attributes:
-        more: the store has jobs of this lane that are due and not in memory.
         process: its jobs are processes, of which there is a limit for all lanes together.
+        outside: the first turn of those that are due and for which there was no room; END when all are here.
+        filling: the store is being asked for them.
     """
 
     capacity: int
     process: bool
     waiting: deque[JobRecord] = field(default_factory=deque)
     running: int = 0
-    more: bool = False
+    outside: Turn = END
+    filling: bool = False
 
 
 class Lanes:
@@ -78,12 +94,7 @@ class Lanes:
         """Count the jobs in memory."""
         return len(self._known)
 
-    @property
-    def running(self) -> int:
-        """How many jobs run."""
-        return len(self._running)
-
-    def lane(self, step: Step) -> Lane:
+    def lane(self, step: Step | None) -> Lane:
         """Return the lane of a step, with the capacity that the step asks for now."""
         name = lane_of(step)
         lane = self._lanes.get(name)
@@ -94,13 +105,13 @@ class Lanes:
             lane.capacity, lane.process = capacity_of(step), process
         return lane
 
-    def offer(self, record: JobRecord, step: Step) -> None:
+    def offer(self, record: JobRecord, step: Step | None) -> None:
         """Let a job wait for its turn; one for which there is no room stays in the store, and is asked for later."""
         if record.job.id in self._known:
             return
         lane = self.lane(step)
-        if lane.more or len(lane.waiting) >= LANE_ROOM or self._waiting >= ROOM:
-            lane.more = True
+        if lane.filling or lane.outside < END or len(lane.waiting) >= LANE_ROOM or self._waiting >= ROOM:
+            lane.outside = min(lane.outside, turn_of(record))
             return
         lane.waiting.append(record)
         self._known[record.job.id] = lane_of(step)
@@ -109,7 +120,7 @@ class Lanes:
     def reserve(self, job: str, step: Step) -> bool:
         """Take a place for a job that is not stored yet, if nothing waits before it; tell whether there was one."""
         lane = self.lane(step)
-        if job in self._known or lane.waiting or lane.more or not self._has_place(lane):
+        if job in self._known or lane.waiting or lane.filling or lane.outside < END or not self._has_place(lane):
             return False
         self._enter(job, lane_of(step), lane)
         return True
@@ -152,15 +163,31 @@ class Lanes:
             lane.waiting = deque(record for record in lane.waiting if record.job.id != job)
             self._waiting -= before - len(lane.waiting)
 
-    def hungry(self) -> Iterator[str]:
-        """Yield the lanes that should be filled from the store."""
-        for name, lane in self._lanes.items():
-            if lane.more and not lane.waiting:
-                yield name
+    def drop(self, unwanted: Callable[[JobRecord], bool]) -> None:
+        """Forget jobs that wait; they stay in the store."""
+        for lane in self._lanes.values():
+            for record in [record for record in lane.waiting if unwanted(record)]:
+                self.leave(record.job.id)
 
-    def filled(self, name: str, *, more: bool) -> None:
-        """Take note of what the store still has of a lane, before what it gave is offered."""
-        self._lanes[name].more = more
+    def hungry(self) -> Iterator[tuple[str, Turn]]:
+        """Yield the lanes that should be filled from the store, and from which turn on."""
+        if self._waiting >= ROOM:
+            return
+        for name, lane in self._lanes.items():
+            if lane.outside < END and not lane.waiting and not lane.filling:
+                yield name, lane.outside
+
+    def fill(self, name: str) -> None:
+        """Take note that the store is asked for a lane's jobs; what comes meanwhile has to wait behind them."""
+        lane = self._lanes[name]
+        lane.filling, lane.outside = True, END
+
+    def filled(self, name: str, bring: Callable[[], None], following: Turn) -> None:
+        """Let `bring` offer what the store had; `following` is the turn of the next that it has, END for none."""
+        lane = self._lanes[name]
+        came_meanwhile, lane.outside, lane.filling = lane.outside, END, False
+        bring()
+        lane.outside = min(lane.outside, came_meanwhile, following)
 
     def _has_place(self, lane: Lane) -> bool:
         return lane.running < lane.capacity and not (lane.process and len(self._processing) >= self._processes)

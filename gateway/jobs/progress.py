@@ -105,14 +105,18 @@ def _next_wait(record: JobRecord, outcome: Outcome, rule: Rule | None, chance: C
 
 
 def _box(record: JobRecord, outcome: Outcome, rule: Rule | None, fields: dict[str, FieldValue]) -> str | None:
-    """Return the name of the box that a job which failed for good goes into, if it becomes a dead letter."""
+    """Return the name of the box that a job which failed for good goes into, if it becomes a dead letter.
+
+    An undo always does: what it was to undo stays, and somebody has to see to it.
+    """
     if rule is None:
-        return record.job.rule if record.job.part is Part.UNDO else None
+        return None
     if record.job.part is not Part.ON_FAILURE:
         for step in rule.on_failure:
             if isinstance(step, DeadLetter):
                 return fill_known(step.box, {**record.job.event, **fields})
-    return rule.name if outcome.ending is Ending.LOST and not rule.idempotent else None
+    lost = outcome.ending is Ending.LOST and not rule.idempotent
+    return rule.name if lost or record.job.part is Part.UNDO else None
 
 
 def _on_failure(record: JobRecord, rule: Rule | None, fields: dict[str, FieldValue], now: float) -> Job | None:

@@ -24,6 +24,9 @@ class State(enum.Enum):
 
 LIVE = frozenset({State.WAITING, State.RUNNING})
 
+Turn = tuple[float, int]
+"""The order in which jobs get their turn: when they are due, and their numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:

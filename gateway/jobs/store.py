@@ -120,6 +120,7 @@ class Store:
         self._timer: IDelayedCall | None = None
         self._readers: deque[Database] = deque()
         self._abandoned = 0
+        self._reindexed = False
         self._damages_told = 0
         self._told: set[Damage] = set()
         self.fault: Callable[[], None] = _nothing
@@ -266,10 +267,12 @@ class Store:
                 database.commit()
             except Exception as error:
                 self._roll_back()
-                if (
-                    not isinstance(error, sqlite3.Error)
-                    or getattr(error, "sqlite_errorcode", 0) & 0xFF not in _STANDING
-                ):
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                if code == sqlite3.SQLITE_CORRUPT and not self._reindexed:
+                    self._reindexed = True  # once: what is left after that is no index
+                    database.reindex()
+                    continue
+                if not isinstance(error, sqlite3.Error) or code not in _STANDING:
                     raise
                 if stuck_since is None:
                     stuck_since = self._reactor.seconds()

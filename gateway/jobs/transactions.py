@@ -28,13 +28,13 @@ class Changes:
     Attributes:
         started: new jobs that are claimed already.
         waiting: jobs that wait for their time or their turn.
-        withdrawn: ids of jobs that are not to be done any more; one that runs is to be ended.
+        withdrawn: jobs that are not to be done any more; one that runs is to be ended.
         closed: the jobs that undid a state, or need not any more: it is not open.
     """
 
     started: list[JobRecord] = field(default_factory=list)
     waiting: list[JobRecord] = field(default_factory=list)
-    withdrawn: list[str] = field(default_factory=list)
+    withdrawn: list[JobRecord] = field(default_factory=list)
     closed: list[Job] = field(default_factory=list)
 
 
@@ -64,7 +64,8 @@ def admit(
         while closing is not None and closing[1] <= number:
             _close(database, closing[0], now, changes)
             closing = next(closings, None)
-        _insert(database, job, first + index, rules.get(job.rule), job.id in claimed, now, changes)
+        begin = job.id in claimed
+        _insert(database, job, first + index, rules.get(job.rule), claimed=begin, now=now, changes=changes)
     if closing is not None:
         _close(database, closing[0], now, changes)
         for rest, _ in closings:
@@ -73,7 +74,14 @@ def admit(
 
 
 def _insert(
-    database: Database, job: Job, cause: int, rule: Rule | None, claimed: bool, now: float, changes: Changes
+    database: Database,
+    job: Job,
+    cause: int,
+    rule: Rule | None,
+    *,
+    claimed: bool = False,
+    now: float,
+    changes: Changes,
 ) -> None:
     record = JobRecord(0, job, State.WAITING, cause, now, now)
     step = step_at(rule, record)
@@ -106,7 +114,7 @@ def _insert_ended(database: Database, record: JobRecord, lane: str, state: State
 
 def _end(database: Database, record: JobRecord, state: State, words: str, now: float, changes: Changes) -> None:
     database.update(replace(record, state=state, problem=words, ended=now))
-    changes.withdrawn.append(record.job.id)
+    changes.withdrawn.append(record)
 
 
 def _close(database: Database, closing: Closing, now: float, changes: Changes) -> None:
@@ -115,6 +123,11 @@ def _close(database: Database, closing: Closing, now: float, changes: Changes) -
             due = replace(record, due=now)
             database.update(due)
             changes.waiting.append(due)
+
+
+def is_keyed(rule: Rule, part: Part) -> bool:
+    """Tell whether jobs of one key of a rule run one after the other."""
+    return part is not Part.ON_FAILURE and (rule.undo is not None or (part is Part.DO and rule.busy is not Busy.QUEUE))
 
 
 def may_start(database: Database, record: JobRecord, rule: Rule | None, now: float) -> bool:
@@ -126,18 +139,30 @@ def may_start(database: Database, record: JobRecord, rule: Rule | None, now: flo
     if rule is None or rule.undo is None or record.job.part is Part.ON_FAILURE:
         return True
     others = [other for part in (Part.DO, Part.UNDO) for other in database.live(record.job.rule, record.job.key, part)]
-    older = [other for other in others if record.number == 0 or other.number < record.number]
-    return not any(other.state is State.RUNNING or _in_the_way(other, record, now) for other in older)
+    return not any(
+        other.state is State.RUNNING or _in_the_way(other, record, now)
+        for other in others
+        if _order(other) < _order(record)
+    )
+
+
+def _order(record: JobRecord) -> tuple[int, bool]:
+    return record.cause, record.job.part is Part.UNDO
 
 
 def _in_the_way(other: JobRecord, record: JobRecord, now: float) -> bool:
-    """Tell whether a job that waits comes first: an undo that is due, or a `do` that was not begun.
+    """Tell whether an older job that waits comes first: an undo that is due or was begun, or a `do`.
 
-    A `do` that waits for another try gives way to its undo, and is given up (`claim`).
+    A `do` that waits for another try gives way to an undo, and is given up (`claim`).
     """
     if other.job.part is Part.UNDO:
-        return other.due <= now
-    return record.job.part is Part.DO or (other.step == 0 and other.attempt == 0)
+        return other.due <= now or _perhaps_done(other)
+    return record.job.part is Part.DO or not _perhaps_done(other)
+
+
+def _perhaps_done(record: JobRecord) -> bool:
+    """Tell whether a job was begun at least; what an attempt that failed has done nobody knows for sure."""
+    return record.step > 0 or record.attempt > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,27 +215,24 @@ def claim(
         record = database.job(identity)
         if record is None or record.state is not State.WAITING:
             continue
-        rule = rules.get(record.job.rule)
-        if not may_start(database, record, rule, now):
+        if record.due > now:
+            changes.waiting.append(record)  # it was moved along with the clock, or put off
+        elif not may_start(database, record, rules.get(record.job.rule), now):
             behind.append(record)
-        elif record.job.part is Part.UNDO and not _give_up_do(database, record, now, changes):
-            _end(database, record, State.CANCELLED, "what it would undo was never done", now, changes)
-            changes.closed.append(record.job)
         else:
+            if record.job.part is Part.UNDO:
+                _give_up_do(database, record, now, changes)
             running = replace(record, state=State.RUNNING, attempt=record.attempt + 1)
             database.update(running)
             claimed.append(running)
     return claimed, behind, changes
 
 
-def _give_up_do(database: Database, undo: JobRecord, now: float, changes: Changes) -> bool:
-    """Give up a `do` that still waits for another try when its undo is due; tell whether any of it had been done."""
-    something = True
+def _give_up_do(database: Database, undo: JobRecord, now: float, changes: Changes) -> None:
+    """Give up a `do` that still waits for another try when its undo is due."""
     for record in database.live(undo.job.rule, undo.job.key):
         if record.cause == undo.cause and record.state is State.WAITING:
             _end(database, record, State.CANCELLED, "its undo was due before it succeeded", now, changes)
-            something = record.step > 0
-    return something
 
 
 def finish(
@@ -225,18 +247,9 @@ def finish(
     record, job, changes = progress.record, progress.record.job, Changes()
     database.add_attempt(job.id, progress.fields, now)
     current = database.job(job.id)
-    if current is None or current.state not in LIVE:
-        return changes  # it was cancelled meanwhile
-    database.update(replace(record, number=current.number))
-    if record.state is State.WAITING:
-        changes.waiting.append(record)
-    elif job.part is Part.UNDO:
-        changes.closed.append(job)
-    elif job.part is Part.DO and record.state is not State.SUCCEEDED:
-        done = record.step > 0 or progress.fields["gateway.job.ending"] in _PERHAPS_DONE
-        _close_what_failed(database, record, now, changes, done=done)
-    if progress.failure is not None:
-        _insert(database, progress.failure, record.cause, rules.get(job.rule), False, now, changes)
+    if current is not None and current.state in LIVE:  # it was not cancelled meanwhile
+        database.update(replace(record, number=current.number))
+        _follow_up(database, progress, rules, now, changes)
     for each in effects:
         if each:
             admit(database, each, rules, (), now, changes)
@@ -245,6 +258,20 @@ def finish(
     if performance is not None and performance.resume is not None:
         hold(database, performance.resume, paused=False, now=now)
     return changes
+
+
+def _follow_up(database: Database, progress: Progress, rules: Rules, now: float, changes: Changes) -> None:
+    record, job = progress.record, progress.record.job
+    if record.state is State.WAITING:
+        changes.waiting.append(record)
+    elif job.part is Part.UNDO:
+        changes.closed.append(job)
+    elif job.part is Part.DO and record.state is not State.SUCCEEDED:
+        ending = progress.fields["gateway.job.ending"]
+        done = record.step > 0 or record.attempt > 1 or ending in _PERHAPS_DONE
+        _close_what_failed(database, record, now, changes, done=done)
+    if progress.failure is not None:
+        _insert(database, progress.failure, record.cause, rules.get(job.rule), now=now, changes=changes)
 
 
 _PERHAPS_DONE = frozenset(ending.value for ending in (Ending.KILLED, Ending.TIMED_OUT, Ending.LOST))
@@ -300,7 +327,7 @@ def retry(database: Database, identity: str, rules: Callable[[str], Rule | None]
     return [fresh, opened] if opened else [fresh]
 
 
-def cancel(database: Database, identity: str, now: float) -> tuple[JobRecord, Changes] | None:
+def cancel(database: Database, identity: str, now: float) -> Changes | None:
     """End a job that waits, runs or is a dead letter; None when there is no such job."""
     record = database.job(identity)
     if record is None or not (record.state in LIVE or record.state is State.DEAD):
@@ -310,9 +337,9 @@ def cancel(database: Database, identity: str, now: float) -> tuple[JobRecord, Ch
     if record.job.part is Part.UNDO:
         changes.closed.append(record.job)
     elif record.job.part is Part.DO:
-        done = record.step > 0 or record.state is State.RUNNING
+        done = _perhaps_done(record)
         _close_what_failed(database, record, now, changes, done=done)
-    return record, changes
+    return changes
 
 
 def hold(database: Database, rule: str, *, paused: bool, now: float) -> bool:

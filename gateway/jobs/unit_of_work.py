@@ -102,6 +102,11 @@ class UnitOfWork:
             self._meta, self._saved = self._saved, None
             self._forget()
 
+    def reindex(self) -> None:
+        """Make all indexes anew, for a page that may be of one of them is damaged; outside of a transaction."""
+        self._tell(Damage("file", None, None, "a damaged page was met, and all indexes were made anew"))
+        self._sql.execute("REINDEX")
+
     def close(self) -> None:
         """Close the files; what is not committed is undone. Closing twice is fine."""
         mark, self._mark, lock, self._lock = self._mark, None, self._lock, None

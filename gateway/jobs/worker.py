@@ -1,6 +1,8 @@
 """See jobs through: keep what messages came to, claim what is due, perform its steps, keep how each attempt ended.
 
-The store is what counts; everything here can be lost at any instant, and is read back from it at the next start.
+The store is what counts; everything here can be lost at any instant, and is read back from it at the next start. That
+is also the way out of what must not happen: when something cannot be kept that the rules have counted already, the
+gateway ends like a kill, and the next one counts anew from what is on disk.
 """
 
 from __future__ import annotations
@@ -9,43 +11,32 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from gateway.jobs import transactions
 from gateway.jobs.agenda import Agenda
 from gateway.jobs.database import Database
-from gateway.jobs.lanes import Lanes
+from gateway.jobs.lanes import Lanes, lane_of
 from gateway.jobs.outcome import Ending, Outcome
 from gateway.jobs.perform import Performance, Performs
-from gateway.jobs.progress import Progress, after, output_tail, problem_of, step_at
-from gateway.jobs.rates import Rates
+from gateway.jobs.progress import after, step_at
 from gateway.jobs.records import JobRecord, State
+from gateway.jobs.store import StoreStoppedError
+from gateway.jobs.telling import tell_end
 from gateway.jobs.transactions import Changes, Recovered
+from gateway.jobs.turns import Turns
 from gateway.notice import Notify
-from gateway.notices.jobs import (
-    GatewayFault,
-    JobDead,
-    JobFailed,
-    JobRetried,
-    JobsRecovered,
-    JobSucceeded,
-    RulePaused,
-    RuleResumed,
-    UndoOrphaned,
-)
+from gateway.notices.jobs import GatewayFault, JobsOrphaned, JobsRecovered, RulePaused, RuleResumed, UndoOrphaned
 from gateway.pipeline import Effects
 from parsers.message import Message
 from rules.job import Attempt, Job, Part
 from rules.own_events import EMITTED, own_message
-from rules.rule import Busy, Rule
+from rules.rule import Rule
 from rules.window import Key
 
 T = TypeVar("T")
-
-MAX_OUTPUT_SHOWN = 500
-"""Characters of a failed process's output in the log: its last words."""
 
 
 class Keeps(Protocol):
@@ -68,7 +59,7 @@ class Rules(Protocol):
         ...
 
     def open_state(self, rule: str, key: Key, due: float, job: str) -> None:
-        """Open a state that an operator's retry opens again; `job` is the id of the one that undoes it."""
+        """Open a state, unless it is open; `job` is the id of the one that undoes it."""
         ...
 
     def close_state(self, rule: str, key: Key, job: str) -> None:
@@ -113,19 +104,20 @@ class Worker:
         self._notify = notify
         self._now = now
         self._chance = chance
-        self._lanes = Lanes(processes)
-        self._agenda = Agenda(reactor, self._transact, self._lanes, now, self._bring, self._fault)
-        self._rates = Rates()
+        lanes = Lanes(processes)
+        self._agenda = Agenda(reactor, self._transact, lanes, now, self._bring, self._not_read)
+        self._turns = Turns(lanes, self._rule, reactor.seconds, self._wake_in, self._tell_orphan)
+        self._orphans: set[tuple[str, str]] = set()  # rules, and ids of undos, that were told to be missing their rule
         self._rules: Rules | None = None  # until `start`
         self._running: dict[str, _Running] = {}
-        self._exclusive: set[tuple[str, Key]] = set()  # rule and key of what must run alone
-        self._behind: dict[tuple[str, Key], set[str]] = {}  # jobs that wait for another of their key
-        self._paused: dict[str, float] = {}
+        self._lost: list[JobRecord] = []  # those that ran when the last gateway ended, until that is seen to
         self._going = self._stopping = False
-        self.committed: Callable[[], None] = _nothing
-        """Called whenever the journal may have grown."""
         self._pending = 0  # transactions of ours that are under way
         self._idle: list[Deferred[None]] = []
+        self.committed: Callable[[], None] = _nothing
+        """Called whenever the journal may have grown."""
+        self.fault: Callable[[], None] = _nothing
+        """Called when something could not be kept that the rules have counted."""
 
     # -- the life of the worker --
 
@@ -139,26 +131,49 @@ class Worker:
             recovered: what the store has of an earlier run.
         """
         self._rules = rules
-        self._paused = dict(recovered.paused)
+        for name, since in recovered.paused.items():
+            self._turns.pause(name, since)
         ago = self._reactor.seconds() - self._now()
         for name, times in recovered.starts.items():
-            rule = rules.rule(name)
-            for time in times:
-                if rule is not None and rule.rate is not None:
-                    self._rates.started(name, rule.rate, min(time + ago, self._reactor.seconds()))
+            if (rule := rules.rule(name)) is not None:
+                self._turns.begun(rule, [time + ago for time in times])
         if recovered.running:
             self._notify(JobsRecovered(len(recovered.running)))
-        for record in recovered.running:
-            step = step_at(self._rule(record), record)
-            if step is not None:
-                self._lanes.reserve(record.job.id, step)
-            self._ended(record, Outcome(record.job.id, Ending.LOST, error="the gateway died while it ran"))
-        self._agenda.look()
+        self._lost = list(recovered.running)
+        self.follow()
 
     def go(self) -> None:
         """Begin to claim jobs: from now on their steps can be performed."""
         self._going = True
         self._start_ready()
+
+    def follow(self) -> Deferred[None]:
+        """Take note that the rules are others; fires when what waits does so by them."""
+        self._turns.forget()
+        self._orphans.clear()
+        lanes = self._transact(self._change_lanes)
+        lanes.addCallbacks(self._lanes_changed, self._not_read)
+        return lanes
+
+    def _change_lanes(self, database: Database) -> list[JobRecord]:
+        database.change_lanes(lambda record: lane_of(step_at(self._rule(record.job.rule), record)))
+        return database.open_states()
+
+    def _lanes_changed(self, open_states: list[JobRecord]) -> None:
+        for record in open_states:  # those whose rule was away for a time
+            self._in_use.open_state(record.job.rule, record.job.key, record.due, record.job.id)
+        self._see_to_lost()
+        self._agenda.from_the_beginning()
+
+    def _see_to_lost(self) -> None:
+        """Decide what becomes of those that ran when the last gateway ended; their rules say whether they may again."""
+        lost, self._lost = self._lost, []
+        for record in lost:
+            if self._rule(record.job.rule) is None:
+                self._lost.append(record)
+                self._tell_orphan(record)
+            else:
+                self._ended(record, Outcome(record.job.id, Ending.LOST, error="the gateway died while it ran"))
 
     def stop(self) -> Deferred[None]:
         """Start nothing more; fires when no attempt runs and all that ended is kept."""
@@ -175,44 +190,35 @@ class Worker:
         return idle
 
     def shift(self, seconds: float) -> Deferred[int]:
-        """Move the times of all that waits along with a wall clock that was set by so much."""
+        """Move the times of all that waits along with a wall clock that was set by so much; fires with how many."""
         shifted = self._transact(lambda database: database.shift(seconds))
-        shifted.addCallback(self._shifted, seconds)
+        shifted.addCallbacks(self._shifted, self._not_kept, callbackArgs=(seconds,))
         return shifted
 
     def _shifted(self, count: int, seconds: float) -> int:
+        self._turns.forget()
         self._agenda.shift(seconds)
+        self._agenda.from_the_beginning()
         return count
+
+    def status(self) -> dict[str, object]:
+        """Return what runs and waits, ready for JSON."""
+        return {"running": len(self._running), "transactions": self._pending, "paused": dict(self._turns.paused)}
 
     # -- what messages came to --
 
     def commit(self, effects: Effects) -> Deferred[None]:
         """Keep what messages came to; fires when it is on disk."""
-        answer: Deferred[None] = Deferred()
-        self._admit(effects).addCallbacks(lambda _: answer.callback(None), answer.errback)
-        return answer
-
-    def _admit(self, effects: Effects) -> Deferred[None]:
         now = self._now()
-        claimed = self._claim_at_birth(effects.jobs)
-        rules = self._rules_of(effects)
+        reserved = [job for job, _ in effects.jobs if self._going and not self._stopping and self._turns.reserve(job)]
+        claimed, rules = {job.id for job in reserved}, self._rules_of(effects)
         written = self._transact(lambda database: transactions.admit(database, effects, rules, claimed, now))
-        written.addCallbacks(self._admitted, self._not_admitted, callbackArgs=(claimed,), errbackArgs=(claimed,))
-        return written
+        written.addErrback(self._not_kept)
+        return written.addCallback(self._admitted, reserved)
 
-    def _claim_at_birth(self, jobs: Iterable[tuple[Job, int]]) -> frozenset[str]:
-        """Give new jobs a place before they are stored, where there is one: it saves them a second commit."""
-        claimed: set[str] = set()
-        if not self._going or self._stopping:
-            return frozenset()
-        for job, _ in jobs:
-            rule = self._in_use.rule(job.rule)
-            if rule is None or job.part is not Part.DO or job.rule in self._paused:
-                continue
-            step = step_at(rule, JobRecord(0, job, State.WAITING, 0, 0.0, 0.0))
-            if rule.busy is Busy.QUEUE and rule.rate is None and step and self._lanes.reserve(job.id, step):
-                claimed.add(job.id)
-        return frozenset(claimed)
+    def barrier(self) -> Deferred[None]:
+        """Fire when all that was to be kept until now is on disk."""
+        return self._transact(_write_nothing) if self._pending else succeed(None)
 
     def _rules_of(self, *wanted: Effects | str) -> dict[str, Rule]:
         names: set[str] = set()
@@ -221,35 +227,33 @@ class Worker:
                 names.add(each)
             else:
                 names.update(job.rule for job, _ in each.jobs)
-        return {name: rule for name in names if (rule := self._in_use.rule(name)) is not None}
+        return {name: rule for name in names if (rule := self._rule(name)) is not None}
 
-    def _admitted(self, changes: Changes, claimed: frozenset[str]) -> None:
-        for identity in claimed.difference(record.job.id for record in changes.started):
-            self._lanes.leave(identity)  # it was stored before, or has to wait for another of its key
+    def _admitted(self, changes: Changes, reserved: Iterable[Job]) -> None:
+        started = {record.job.id for record in changes.started}
+        for job in reserved:
+            if job.id not in started:
+                self._turns.leave(job)  # it was stored before, or has to wait for another of its key
         for record in changes.started:
             self._perform(record)
         self._look_after(changes)
 
-    def _not_admitted(self, failure: Failure, claimed: frozenset[str]) -> Failure:
-        for identity in claimed:
-            self._lanes.leave(identity)
-        return failure
-
-    def _look_after(self, changes: Changes) -> None:
+    def _look_after(self, changes: Changes, ended: Iterable[Job] = ()) -> None:
         """Do what follows from a transaction that is on disk."""
         self.committed()
         for job in changes.closed:
             self._in_use.close_state(job.rule, job.key, job.id)
-        for identity in changes.withdrawn:
-            self._withdraw(identity)
+        for record in changes.withdrawn:
+            self._withdraw(record)
         for record in changes.waiting:
             self._wait(record)
+        self._let_go([*ended, *(record.job for record in changes.withdrawn), *changes.closed])
         self._start_ready()
 
-    def _withdraw(self, identity: str) -> None:
-        running = self._running.get(identity)
+    def _withdraw(self, record: JobRecord) -> None:
+        running = self._running.get(record.job.id)
         if running is None:
-            self._lanes.leave(identity)
+            self._turns.leave(record.job)
         else:
             running.abandoned = True
             self._performs.cancel(running.attempt)
@@ -257,199 +261,157 @@ class Worker:
     def _wait(self, record: JobRecord) -> None:
         """Let a job that is stored wait for its time or its turn."""
         if self._agenda.is_due(record):
-            self._offer(record)
+            self._turns.offer(record)
 
-    def _offer(self, record: JobRecord) -> None:
-        rule = self._rule(record)
-        step = step_at(rule, record)
-        if step is None:
-            self._end_without_step(record, rule)
-        elif not (record.job.part is Part.DO and record.job.rule in self._paused):
-            self._lanes.offer(record, step)
-
-    def _end_without_step(self, record: JobRecord, rule: Rule | None) -> None:
-        """End an undo that only closes its state, or a job whose rule, or step, is not in the rules any more."""
-        claimed = replace(record, state=State.RUNNING, attempt=record.attempt + 1)
-        if record.job.part is Part.UNDO and rule is not None and rule.undo is not None and not rule.undo.steps:
-            self._ended(claimed, Outcome(record.job.id, Ending.CONFIRMED))
-            return
-        if record.job.part is Part.UNDO:
-            self._notify(UndoOrphaned(record.job.rule, ", ".join(record.job.key), record.job.id))
-        words = f"the rule {record.job.rule}, or this step of it, is no more"
-        self._ended(claimed, Outcome(record.job.id, Ending.REFUSED, error=words))
+    def _let_go(self, ended: Iterable[Job]) -> None:
+        """Look again at the jobs that waited for one of these to end."""
+        freed = self._turns.let_go(ended)
+        if freed:
+            fresh = self._transact(lambda database: [database.job(identity) for identity in freed])
+            fresh.addCallbacks(self._bring, self._not_read)
 
     # -- claims --
 
     def _start_ready(self) -> None:
         if not self._going or self._stopping:
             return
-        picked = self._lanes.take(self._startable)
+        picked = self._turns.take()
         if picked:
             ids = [record.job.id for record in picked]
-            rules, now = {record.job.rule: self._rule(record) for record in picked}, self._now()
+            rules, now = {record.job.rule: self._rule(record.job.rule) for record in picked}, self._now()
             claims = self._transact(lambda database: transactions.claim(database, ids, rules, now))
             claims.addCallbacks(self._claimed, self._not_claimed, callbackArgs=(picked,), errbackArgs=(picked,))
         self._agenda.fill()
-
-    def _startable(self, record: JobRecord) -> bool:
-        job, rule = record.job, self._rule(record)
-        if job.part is Part.DO and job.rule in self._paused:
-            return False
-        if rule is None:
-            return True
-        if rule.busy is not Busy.QUEUE and job.part is Part.DO:
-            if (job.rule, job.key) in self._exclusive:
-                return False
-            self._exclusive.add((job.rule, job.key))
-        if rule.rate is not None and job.part is Part.DO:
-            wait = self._rates.wait(job.rule, rule.rate, self._reactor.seconds())
-            if wait > 0:
-                self._exclusive.discard((job.rule, job.key))
-                self._agenda.wake_at(self._now() + wait)
-                return False
-        return True
 
     def _claimed(self, claims: tuple[list[JobRecord], list[JobRecord], Changes], picked: Iterable[JobRecord]) -> None:
         claimed, behind, changes = claims
         started = {record.job.id for record in claimed}
         for record in picked:
             if record.job.id not in started:
-                self._release(record)
+                self._turns.leave(record.job)
         for record in behind:
-            self._behind.setdefault((record.job.rule, record.job.key), set()).add(record.job.id)
+            self._turns.put_behind(record.job)
         for record in claimed:
             self._perform(record)
         self._look_after(changes)
 
     def _not_claimed(self, failure: Failure, picked: Iterable[JobRecord]) -> None:
         for record in picked:
-            self._release(record)
-        self._fault(failure)
+            self._turns.leave(record.job)
+        self._not_read(failure)
+        self._agenda.again_later()
 
     # -- attempts --
 
     def _perform(self, record: JobRecord) -> None:
-        job, rule = record.job, self._rule(record)
+        job, rule = record.job, self._rule(record.job.rule)
         step = step_at(rule, record)
-        if rule is None or step is None:
-            self._ended(record, Outcome(job.id, Ending.REFUSED, error=f"the rule {job.rule} is no more"))
+        if step is None:
+            self._ended(record, self._without_step(record, rule))
             return
-        if rule.rate is not None and job.part is Part.DO:
-            self._rates.started(job.rule, rule.rate, self._reactor.seconds())
         attempt = Attempt(f"{job.id}-{record.step + 1}", job.rule, step.name, job.key, job.event, record.attempt)
         self._running[job.id] = _Running(record, attempt)
-        performance = self._performs.perform(step, attempt)
+        performance = maybeDeferred(self._performs.perform, step, attempt)
         performance.addErrback(_bug, attempt)
         performance.addCallback(lambda done: self._performed(record, done))
+        performance.addErrback(self._not_kept)
+
+    def _without_step(self, record: JobRecord, rule: Rule | None) -> Outcome:
+        """Return the outcome of an undo that only closes its state, or of a job whose step is no more."""
+        job = record.job
+        if job.part is Part.UNDO and rule is not None and rule.undo is not None and not rule.undo.steps:
+            return Outcome(job.id, Ending.CONFIRMED)
+        return Outcome(job.id, Ending.REFUSED, error=f"the rule {job.rule} has no such step any more")
+
+    def _tell_orphan(self, record: JobRecord) -> None:
+        """Say that what is due waits for its rule: each undo, for something stays as it is, and each rule once."""
+        job = record.job
+        undo = job.part is Part.UNDO
+        about = (job.rule, job.id if undo else "")
+        if about not in self._orphans:
+            self._orphans.add(about)
+            self._notify(UndoOrphaned(job.rule, ", ".join(job.key), job.id) if undo else JobsOrphaned(job.rule))
 
     def _performed(self, record: JobRecord, done: Performance) -> None:
-        running = self._running.pop(record.job.id)
+        running, outcome = self._running.pop(record.job.id), done.outcome
         if running.abandoned:
-            self._abandoned(record, done.outcome)
-        elif self._stopping and done.outcome.ending is Ending.NOT_STARTED:
-            self._postponed(record)
+            self._abandoned(record, outcome)
+        elif self._stopping and outcome.ending is Ending.NOT_STARTED:
+            # the runner did not come to it before the gateway stopped
+            self._give_back(replace(record, state=State.WAITING, attempt=record.attempt - 1))
+        elif self._stopping and outcome.ending is Ending.LOST:
+            self._ended(record, replace(outcome, error="the gateway stopped while it ran"), done)
         else:
-            outcome = done.outcome
-            if self._stopping and outcome.ending is Ending.LOST:
-                outcome = replace(outcome, error="the gateway stopped while it ran")
             self._ended(record, outcome, done)
 
     def _ended(self, record: JobRecord, outcome: Outcome, done: Performance | None = None) -> None:
         """Decide what becomes of a job, show the rules how the attempt ended, and keep both as one."""
         now = self._now()
-        progress = after(record, outcome, self._rule(record), now, self._chance)
+        progress = after(record, outcome, self._rule(record.job.rule), now, self._chance)
         effects = [self._in_use.decide(own_message(progress.fields, now))]
         if done is not None and done.emitted is not None:
             effects.append(self._in_use.decide(own_message(done.emitted, now, EMITTED)))
-        self._tell(record, outcome, progress)
+        tell_end(self._notify, record, outcome, progress)
         rules = self._rules_of(record.job.rule, *effects)
         written = self._transact(lambda database: transactions.finish(database, progress, effects, rules, done, now))
-        written.addCallbacks(self._kept, self._not_kept, callbackArgs=(record, done), errbackArgs=(record,))
+        written.addErrback(self._not_kept)
+        written.addCallback(self._kept, record, done)
+        written.addErrback(_stopped)
 
     def _kept(self, changes: Changes, record: JobRecord, done: Performance | None) -> None:
-        self._release(record)
+        self._turns.leave(record.job)
         if done is not None and done.pause is not None:
             self._held(done.pause, paused=True)
         if done is not None and done.resume is not None:
             self._held(done.resume, paused=False)
-        self._look_after(changes)
-        self._let_behind_go(record)
-
-    def _not_kept(self, failure: Failure, record: JobRecord) -> None:
-        self._release(record)
-        self._notify(GatewayFault(f"the end of job {record.job.id} could not be kept: {failure.value!r}"))
-
-    def _release(self, record: JobRecord) -> None:
-        self._lanes.leave(record.job.id)
-        self._exclusive.discard((record.job.rule, record.job.key))
-
-    def _let_behind_go(self, record: JobRecord) -> None:
-        """Look again at the jobs that waited for one of their key to end."""
-        self._agenda.let_go()
-        waiting = self._behind.pop((record.job.rule, record.job.key), None)
-        if waiting:
-            fresh = self._transact(lambda database: [database.job(identity) for identity in waiting])
-            fresh.addCallback(self._bring)
-            fresh.addErrback(self._fault)
+        self._look_after(changes, [record.job])
 
     def _abandoned(self, record: JobRecord, outcome: Outcome) -> None:
-        now = self._now()
+        """Keep how an attempt ended of a job that was cancelled meanwhile."""
+        now, identity = self._now(), record.job.id
         progress = after(record, outcome, None, now, self._chance)
         fields = {**progress.fields, "gateway.job.final": True, "error.message": "it was cancelled"}
-        written = self._transact(lambda database: database.add_attempt(record.job.id, fields, now))
-        written.addBoth(lambda _: self._release(record))
-        written.addCallback(lambda _: self._let_behind_go(record))
-        written.addCallback(lambda _: self._start_ready())
 
-    def _postponed(self, record: JobRecord) -> None:
-        """Give back a job that the runner did not come to before the gateway stopped."""
-        waiting = replace(record, state=State.WAITING, attempt=record.attempt - 1)
-        written = self._transact(lambda database: database.update(waiting))
-        written.addBoth(lambda _: self._release(record))
+        def write(database: Database) -> Changes:
+            database.add_attempt(identity, fields, now)
+            current = database.job(identity)  # an operator may want it done again already
+            return Changes(waiting=[current] if current is not None and current.state is State.WAITING else [])
 
-    def _tell(self, record: JobRecord, outcome: Outcome, progress: Progress) -> None:
-        job, step = record.job, str(progress.fields["gateway.job.step"])
-        tail = output_tail(outcome, MAX_OUTPUT_SHOWN)
-        output = f"; output: {tail}" if tail else ""
-        if outcome.success:
-            self._notify(JobSucceeded(job.rule, step, job.id, outcome.seconds, output))
-            return
-        problem = problem_of(outcome)
-        if progress.wait is not None:
-            self._notify(JobRetried(job.rule, step, job.id, record.attempt, problem, progress.wait, output))
-            return
-        self._notify(JobFailed(job.rule, step, job.id, outcome.seconds, problem, output))
-        if progress.record.state is State.DEAD:
-            self._notify(JobDead(job.rule, job.id, progress.record.box))
+        written = self._transact(write)
+        written.addCallbacks(self._kept, self._not_kept, callbackArgs=(record, None))
+        written.addErrback(_stopped)
 
-    # -- pause and resume --
+    def _give_back(self, record: JobRecord) -> None:
+        written = self._transact(lambda database: database.update(record))
+        written.addErrback(self._not_kept)
+        written.addErrback(_stopped)
+
+    # -- what operators ask for --
 
     def _held(self, rule: str, *, paused: bool) -> None:
         """Take note that the jobs of a rule wait, or go on."""
-        if paused and rule not in self._paused:
-            self._paused[rule] = self._now()
+        if paused and self._turns.pause(rule, self._now()):
             self._notify(RulePaused(rule))
-        elif not paused and self._paused.pop(rule, None) is not None:
+        elif not paused and self._turns.resume(rule):
             self._notify(RuleResumed(rule))
             self._agenda.from_the_beginning()
 
-    def status(self) -> dict[str, object]:
-        """Return what runs and waits, ready for JSON."""
-        return {
-            "running": len(self._running),
-            "in_memory": len(self._lanes),
-            "transactions": self._pending,
-            "paused": dict(self._paused),
-        }
+    def hold(self, rule: str, *, paused: bool) -> Deferred[bool]:
+        """Let the jobs of a rule wait from now on, or go on; fires with whether that is new."""
+        now = self._now()
+        written = self._transact(lambda database: transactions.hold(database, rule, paused=paused, now=now))
+        return written.addCallback(self._told_to_hold, rule, paused=paused)
 
-    # -- what operators ask for --
+    def _told_to_hold(self, done: bool, rule: str, *, paused: bool) -> bool:
+        if done:
+            self._held(rule, paused=paused)
+        return done
 
     def retry(self, identity: str) -> Deferred[bool]:
         """Do a job that failed, was cancelled or is a dead letter again; fires with whether there was such a one."""
         now = self._now()
-        written = self._transact(lambda database: transactions.retry(database, identity, self._in_use.rule, now))
-        written.addCallback(self._retried)
-        return written
+        written = self._transact(lambda database: transactions.retry(database, identity, self._rule, now))
+        return written.addCallback(self._retried)
 
     def _retried(self, records: list[JobRecord]) -> bool:
         for record in records:
@@ -463,40 +425,27 @@ class Worker:
         """End a job, or take it from those that wait; fires with whether there was such a one."""
         now = self._now()
         written = self._transact(lambda database: transactions.cancel(database, identity, now))
-        written.addCallback(self._cancelled)
-        return written
+        return written.addCallback(self._cancelled)
 
-    def _cancelled(self, cancelled: tuple[JobRecord, Changes] | None) -> bool:
-        if cancelled is None:
-            return False
-        record, changes = cancelled
-        self._look_after(changes)
-        self._let_behind_go(record)
-        return True
-
-    def hold(self, rule: str, *, paused: bool) -> Deferred[bool]:
-        """Let the jobs of a rule wait from now on, or go on; fires with whether that is new."""
-        now = self._now()
-        written = self._transact(lambda database: transactions.hold(database, rule, paused=paused, now=now))
-        return written.addCallback(self._told_to_hold, rule, paused=paused)
-
-    def _told_to_hold(self, done: bool, rule: str, *, paused: bool) -> bool:
-        if done:
-            self._held(rule, paused=paused)
-        return done
+    def _cancelled(self, changes: Changes | None) -> bool:
+        if changes is not None:
+            self._look_after(changes)
+        return changes is not None
 
     def close(self, rule: str, key: Key) -> Deferred[bool]:
         """Undo an open state now; fires with whether it was open."""
         now = self._now()
         written = self._transact(lambda database: transactions.undo_now(database, rule, key, now))
-        written.addCallback(self._closing)
-        return written
+        return written.addCallback(self._closing)
 
     def _closing(self, changes: Changes) -> bool:
         self._look_after(changes)
         return bool(changes.waiting)
 
     # -- plumbing --
+
+    def _wake_in(self, seconds: float) -> None:
+        self._agenda.wake_at(self._now() + seconds)
 
     def _bring(self, records: Iterable[JobRecord | None]) -> None:
         for record in records:
@@ -509,8 +458,8 @@ class Worker:
         assert self._rules is not None  # noqa: S101 -- `start` comes before all else
         return self._rules
 
-    def _rule(self, record: JobRecord) -> Rule | None:
-        return self._in_use.rule(record.job.rule)
+    def _rule(self, name: str) -> Rule | None:
+        return self._in_use.rule(name)
 
     def _transact(self, work: Callable[[Database], Any]) -> Deferred[Any]:
         self._pending += 1
@@ -530,12 +479,28 @@ class Worker:
             for promise in idle:
                 promise.callback(None)
 
-    def _fault(self, failure: Failure) -> None:
-        self._notify(GatewayFault(f"the store could not be read: {failure.value!r}"))
+    def _not_read(self, failure: Failure) -> None:
+        if not failure.check(StoreStoppedError):
+            self._notify(GatewayFault(f"the store could not be read: {failure.value!r}"))
+
+    def _not_kept(self, failure: Failure) -> Failure:
+        """Give up: the rules have counted what is not on disk, and only a start reads back what is."""
+        if not failure.check(StoreStoppedError):
+            self._notify(GatewayFault(f"this could not be kept, so the gateway ends: {failure.value!r}"))
+            self.fault()
+        return failure
 
 
 def _bug(failure: Failure, attempt: Attempt) -> Performance:
     return Performance(Outcome(attempt.id, Ending.DECLINED, error=f"a bug of the gateway: {failure.value!r}"))
+
+
+def _stopped(_: Failure) -> None:
+    """The store has stopped, or the gateway ends: the next one finds the job as it was."""
+
+
+def _write_nothing(_: Database) -> None:
+    """Only wait for those before."""
 
 
 def _nothing() -> None:

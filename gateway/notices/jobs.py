@@ -11,8 +11,9 @@ from gateway.notice import Notice
 class JobSucceeded(Notice):
     """A process ended with exit code 0."""
 
-    words = "rule {rule}: {task} succeeded (job {job}, {seconds:.3f} s){output}"
+    words = "rule {rule}{about}: {task} succeeded (job {job}, {seconds:.3f} s){output}"
     rule: str
+    about: str
     task: str
     job: str
     seconds: float
@@ -24,8 +25,9 @@ class JobFailed(Notice):
     """A process failed, or could not be started."""
 
     level = "error"
-    words = "rule {rule}: {task} failed: {problem} (job {job}, {seconds:.3f} s){output}"
+    words = "rule {rule}{about}: {task} failed: {problem} (job {job}, {seconds:.3f} s){output}"
     rule: str
+    about: str
     task: str
     job: str
     seconds: float
@@ -38,13 +40,14 @@ class JobRetried(Notice):
     """An attempt failed, and there will be another."""
 
     level = "warn"
-    words = "rule {rule}: {task} (job {job}) failed at attempt {attempt}: {problem}; again in {wait:.1f} s{output}"
+    words = "rule {rule}{about}: {task} (job {job}) failed at attempt {attempt}: {problem}; {again}{output}"
     rule: str
+    about: str
     task: str
     job: str
     attempt: int
     problem: str
-    wait: float
+    again: str
     output: str
 
 
@@ -53,8 +56,11 @@ class JobDead(Notice):
     """A job that failed for good is kept for the operator."""
 
     level = "error"
-    words = "rule {rule}: job {job} is a dead letter in {box}; `gateway jobs show {job}`, then `retry` or `cancel`"
+    words = (
+        "rule {rule}{about}: job {job} is a dead letter in {box}; `gateway jobs show {job}`, then `retry` or `cancel`"
+    )
     rule: str
+    about: str
     job: str
     box: str
 
@@ -86,13 +92,22 @@ class RuleResumed(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class JobsOrphaned(Notice):
+    """Jobs are due, and their rule is not loaded: its file does not load, or it was taken away."""
+
+    level = "error"
+    words = "rule {rule}: is not loaded, and jobs of it wait for it; mend its file and reload, or `gateway jobs cancel`"
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class UndoOrphaned(Notice):
-    """A state is to be undone, and the rule that says how is gone."""
+    """A state is to be undone, and the rule that says how is not loaded."""
 
     level = "error"
     words = (
-        "rule {rule}: what it did for {key} cannot be undone, for the rule is no more; undo it by hand, or put the "
-        "rule back and `gateway jobs retry {job}`"
+        "rule {rule}: what it did for {key} is to be undone now, and the rule is not loaded; put it back and reload, "
+        "or undo it by hand and `gateway jobs cancel {job}`"
     )
     rule: str
     key: str

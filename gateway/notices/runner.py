@@ -49,7 +49,7 @@ class RunnerGone(Notice):
     """The runner died wholly, and the gateway has no longer the privileges to start it."""
 
     level = "critical"
-    words = "the runner is gone and can be started only by user {uid}, which the gateway is no longer: restart it"
+    words = "the runner is gone and can be started only by user {uid}, which the gateway is no longer: the gateway ends"
     uid: int
 
 

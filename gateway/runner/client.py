@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from twisted.application.service import Service
@@ -111,6 +111,8 @@ class Runner(Service):
         self._patience: IDelayedCall | None = None
         self._reloading: list[Deferred[frozenset[str]]] = []
         self._reload_next: list[Deferred[frozenset[str]]] = []
+        self.gave_up: Callable[[], None] = lambda: None
+        """Called when it cannot be started again with the privileges that it had."""
         self.ready: Deferred[None] = Deferred()
         """Fires when the runner has its tasks for the first time."""
 
@@ -344,6 +346,7 @@ class Runner(Service):
                 self._again.cancel()
                 self._again = None
             self._notify(notices.RunnerGone(self._uid))
+            self.gave_up()
             self._abandon_waiting(GONE)
 
     def waits(self, pid: int) -> None:

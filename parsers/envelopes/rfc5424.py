@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC
 
-from pyparsing import MatchFirst, Opt, ZeroOrMore
+from pyparsing import MatchFirst, OneOrMore, Opt, ZeroOrMore
 
 from parsers.envelopes.plain import MALFORMED, Envelope
 from parsers.envelopes.timestamps import RFC3339, from_iso
@@ -26,6 +26,7 @@ _UNQUOTED = r'[^\x00-\x20\x7f"\]]+'
 _PARAM = rf" +{_NAME}= *(?:{_QUOTED}|{_UNQUOTED})"
 _ELEMENT = rf"\[{_NAME}(?s:{_PARAM})* ?\]"
 _AT_END = r"(?=\s|\Z)"
+_BOM = lit("\ufeff")  # says that MSG is UTF-8, which it is taken for anyway
 
 _STRUCTURED_DATA = MatchFirst(
     [
@@ -50,9 +51,13 @@ HEADER = (
     + _SP
     + _STRUCTURED_DATA
     + Opt(_SP)
-    + ZeroOrMore(lit("\ufeff"))  # the BOM says that MSG is UTF-8, which it is taken for anyway
+    + Opt(MatchFirst([_SP + ZeroOrMore(_BOM), OneOrMore(_BOM) + Opt(_SP)]))
 ).leave_whitespace()
-"""What stands between PRI and MSG."""
+"""What stands between PRI and MSG, and one blank that MSG begins with.
+
+rsyslog's RSYSLOG_SyslogProtocol23Format keeps the blank between the tag and the text of what a local program wrote; it
+is no part of what was said, as in RFC 3164.
+"""
 
 NAMES = ("version", "timestamp", "hostname", "appname", "procid", "msgid", "data", "malformed", "before")
 """The results names of HEADER, in their order."""

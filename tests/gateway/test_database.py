@@ -287,7 +287,7 @@ def test_due_jobs_come_in_order_and_ties_stay_together(database: Database) -> No
     assert [record.due for record in database.due(0.0, 100.0, 2)] == [10.0, 20.0, 20.0, 20.0]
     assert [record.due for record in database.due(20.0, 30.0, 2)] == [30.0]
     assert database.due(40.0, 100.0, 2) == []
-    assert [record.due for record in database.due_in("lane 0", 30.0, 2)] == [20.0, 20.0]
+    assert [record.due for record in database.due_in("lane 0", (0.0, 0), 30.0, 2)] == [20.0, 20.0]
     assert [database.next_due(after) for after in (0.0, 20.0, 40.0)] == [10.0, 30.0, None]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.jobs.lanes import LANE_ROOM, Lanes, lane_of
+from gateway.jobs.lanes import END, LANE_ROOM, Lanes, lane_of
 from gateway.jobs.records import JobRecord, State
 from rules.job import Job, Part
 from rules.step import Emit, Mail, Task
@@ -86,11 +86,16 @@ def test_what_finds_no_room_stays_in_the_store_and_is_asked_for_when_the_lane_is
     assert len(lanes) == LANE_ROOM
     assert list(lanes.hungry()) == []
     assert len(take(lanes)) == FREE.concurrency
-    assert list(lanes.hungry()) == [FREE.name]
+    assert list(lanes.hungry()) == [(FREE.name, (0.0, 1))]
+    lanes.fill(FREE.name)
+    assert list(lanes.hungry()) == []
     lanes.offer(record("later"), FREE)
     assert "later" not in lanes
-    lanes.filled(FREE.name, more=False)
-    assert list(lanes.hungry()) == []
+    lanes.filled(FREE.name, lambda: lanes.offer(record("brought"), FREE), END)
+    assert "brought" in lanes
+    assert list(lanes.hungry()) == [], "something waits"
+    lanes.leave("brought")
+    assert list(lanes.hungry()) == [(FREE.name, (0.0, 1))], "what came while the store was asked"
 
 
 def test_a_place_can_be_reserved_only_where_nothing_waits() -> None:

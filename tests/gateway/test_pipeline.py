@@ -47,6 +47,10 @@ class Jobs:
         self.promises.append(Deferred())
         return self.promises[-1]
 
+    def barrier(self) -> Deferred[None]:
+        """Wait for those before."""
+        return self.commit(Effects()) if self.promises else succeed(None)
+
     @property
     def jobs(self) -> list[str]:
         """What is to be done."""

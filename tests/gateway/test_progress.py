@@ -127,11 +127,15 @@ def test_what_must_not_be_repeated_becomes_a_dead_letter_when_it_is_lost() -> No
 
 
 def test_the_end_of_a_job_whose_rule_is_gone_is_kept() -> None:
-    """It failed; an undo that cannot be done any more is a dead letter, for somebody has to see to it."""
+    """It failed."""
     refused = Outcome("j-1", Ending.REFUSED, error="the rule r is no more")
     assert ended(RECORD, refused, None).record.state is State.FAILED
-    undo = replace(RECORD, job=replace(RECORD.job, part=Part.UNDO))
-    assert (ended(undo, refused, None).record.state, ended(undo, refused, None).record.box) == (State.DEAD, "r")
+
+
+def test_an_undo_that_failed_for_good_is_a_dead_letter() -> None:
+    """What it was to undo stays, and somebody has to see to it."""
+    undo = ended(replace(RECORD, job=replace(RECORD.job, part=Part.UNDO)), BAD)
+    assert (undo.record.state, undo.record.box) == (State.DEAD, "r")
 
 
 def test_a_step_that_a_reload_took_away_is_none() -> None:

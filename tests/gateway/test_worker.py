@@ -10,7 +10,7 @@ import pytest
 
 from gateway.jobs.outcome import Ending
 from gateway.jobs.records import State
-from gateway.notices.jobs import JobDead, JobFailed, JobRetried, JobsRecovered, JobSucceeded, UndoOrphaned
+from gateway.notices.jobs import JobDead, JobFailed, JobRetried, JobsOrphaned, JobsRecovered, JobSucceeded, UndoOrphaned
 from gateway.pipeline import Effects
 from parsers.errors import Place
 from parsers.message import Message
@@ -56,7 +56,7 @@ def test_a_job_runs_and_has_succeeded(house: Open) -> None:
     here = house(ONE)
     job = here.happen("one")
     assert here.state(job) is State.RUNNING
-    assert here.store.commits == 2, "the look at the start, and the job"
+    assert here.store.commits == 3, "two looks at the start, and the job"
     here.performs.end(f"{job}-1")
     assert here.state(job) is State.SUCCEEDED
     assert [record.fields["event.outcome"] for record in here.database.attempts(job)] == ["success"]
@@ -267,16 +267,16 @@ def test_a_do_that_was_half_done_is_undone_at_once(house: Open) -> None:
 
 
 def test_a_do_that_is_still_being_tried_when_its_undo_is_due_is_given_up(house: Open) -> None:
-    """A ban that comes after its own end helps nobody."""
+    """A ban that comes after its own end helps nobody; what its tries have done is undone."""
     here = house(replace(BAN, retry=Retry(times=5, wait=1000.0, limit=1000.0, jitter=0.0)))
     job = here.happen("ban", ("k",), undo_after=60.0)
     here.performs.end(f"{job}-1", 1)
     here.clock.advance(61)
     assert here.state(job) is State.CANCELLED
-    assert [record.state for record in here.of("ban", Part.UNDO)] == [State.CANCELLED]
+    here.performs.end(here.performs.attempts[-1].id)
     assert here.rules.closed == [("ban", ("k",))]
     here.clock.advance(3600)
-    assert here.performs.names() == ["ban/do/1"]
+    assert here.performs.names() == ["ban/do/1", "ban/undo/1"]
 
 
 def test_an_undo_that_fails_is_tried_again_and_at_last_told(house: Open) -> None:
@@ -298,16 +298,24 @@ def test_an_undo_that_fails_is_tried_again_and_at_last_told(house: Open) -> None
     assert here.of("ban", Part.UNDO)[0].box == "bans"
 
 
-def test_an_undo_whose_rule_is_gone_is_said_and_kept(house: Open) -> None:
-    """It becomes a dead letter, which works again when the rule is back."""
-    here = house(BAN)
+def test_what_belongs_to_a_rule_that_is_not_loaded_waits_for_it(house: Open) -> None:
+    """A slip in a file, and a restart: its jobs, undos and what ran are said and kept, and go on when it is back."""
+    here = house(BAN, RETRIES)
     job = here.happen("ban", undo_after=60.0)
     here.performs.end(f"{job}-1")
-    here.rules = type(here.rules)()
-    here.again()
-    here.clock.advance(61)
+    runs, waits = here.happen("one", text=b"1"), here.happen("one", text=b"2")
+    here.performs.end(f"{waits}-1", 1)
+    rules, here.rules = here.rules, type(here.rules)()
+    here.again(61)
+    assert here.performs.attempts == []
     assert len(here.told.of(UndoOrphaned)) == 1
-    assert here.of("ban", Part.UNDO)[0].state is State.DEAD
+    assert here.told.of(JobsOrphaned) == [JobsOrphaned("one")]
+    assert [here.state(runs), here.state(waits)] == [State.RUNNING, State.WAITING]
+    here.rules.book = rules.book
+    here.worker.follow()
+    assert sorted((attempt.task, attempt.number) for attempt in here.performs.attempts) == [
+        ("ban/undo/1", 1), ("one/do/1", 2), ("one/do/1", 2),
+    ]  # fmt: skip
 
 
 def test_on_failure_runs_once_after_the_last_try(house: Open) -> None:

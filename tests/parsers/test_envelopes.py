@@ -47,6 +47,25 @@ def test_rfc5424_in_full() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [
+        (" -  m", "m"),
+        (" -   m", " m"),
+        (' [a b="c"]  m', "m"),
+        (" -  \ufeffm", "m"),
+        (" - \ufeff m", "m"),
+        (" -  \ufeff m", " m"),
+        (" - \tm", "\tm"),
+        (" -  ", ""),
+        (' [a b="c"]m', "m"),
+    ],
+)
+def test_one_blank_before_the_text_is_no_text(rest: str, message: str) -> None:
+    """The blank behind a tag, which rsyslog keeps in MSG, is dropped on either side of a BOM; a second one stays."""
+    assert read(f"<38>1 2026-01-02T03:04:05Z h sshd 7 -{rest}").message == message
+
+
 def test_nil_values_are_none() -> None:
     """A `-` is no value, and MSG may be absent."""
     assert read("<0>1 - - - - - -") == Envelope("rfc5424", 0, 1, None, None, None, None, None, None, "")

@@ -119,7 +119,7 @@ def _enveloped(random: Random, program: str, said: str) -> str:
                 )
             )
             head = f"1 {random.choice(('2026-01-01T00:00:00.5Z', '-', 'x'))} {random.choice((host, '-'))}"
-            bom = random.choice(("", "\ufeff", "\ufeff\ufeff"))
+            bom = random.choice(("", "\ufeff", "\ufeff\ufeff", " ", "  ", " \ufeff", "\ufeff "))
             return f"{priority or '<13>'}{head} {program} {random.choice(('7', '-', '007'))} ID1 {data} {bom}{said}"
         case 1:
             return f"{priority}{stamp} {host} {program}{pid}{colon}{said}{random.choice(('', chr(10), chr(0)))}"

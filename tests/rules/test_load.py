@@ -229,7 +229,6 @@ def test_what_becomes_of_a_job_is_read_whole() -> None:
     timeout: 5s
   retry: {times: 3, wait: 1s, grow: 3, max: 20s, jitter: 12.5%}
   on_failure: [{mail: ops, subject: bad}, {dead_letter: box}]
-  busy: coalesce
   rate: {count: 10, within: 1m}
   idempotent: false
 """
@@ -248,9 +247,19 @@ def test_what_becomes_of_a_job_is_read_whole() -> None:
     )
     assert rule.retry == Retry(3, 1.0, 3.0, 20.0, 0.125)
     assert rule.on_failure == (Mail("a/on_failure/1", ("ops",), "bad"), DeadLetter("a/on_failure/2", "box"))
-    assert (rule.busy, rule.rate, rule.idempotent) == (Busy.COALESCE, Rate(10, 60.0), False)
+    assert (rule.busy, rule.rate, rule.idempotent) == (Busy.QUEUE, Rate(10, 60.0), False)
     (rule,) = load("- {rule: a, match: {}, do: {run: [x]}, retry: {}}").rules
     assert (rule.retry, rule.busy, rule.rate, rule.idempotent) == (Retry(), Busy.QUEUE, None, True)
+    (rule,) = load("- {rule: a, match: {}, do: {run: [x]}, busy: coalesce}").rules
+    assert rule.busy is Busy.COALESCE
+
+
+def test_busy_beside_undo_is_refused() -> None:
+    """An open state swallows repeats: nothing would ever be busy."""
+    loaded = load("- {rule: a, match: {}, do: {run: [x]}, undo: {after: 1m, run: [y]}, busy: drop}")
+    assert [error.problem for error in loaded.errors] == [
+        '"busy" means nothing beside "undo": while the state is open, repeats are swallowed'
+    ]
 
 
 def test_several_steps_undo_or_none() -> None:
