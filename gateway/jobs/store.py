@@ -276,7 +276,7 @@ class Store:
                     raise
                 if stuck_since is None:
                     stuck_since = self._reactor.seconds()
-                    self._say(JournalStuck(str(error)))
+                    self._say(JournalStuck(f"{error} ({database.folder})"))
                 if not self._wait():
                     raise StoreStoppedError(f"the store has stopped, and this could not be written: {error}") from error
                 continue

@@ -45,7 +45,7 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 CLOSE_TIMEOUT = 2.0
 """Seconds for the server to answer the end of a session."""
 
-STOPPING = "the gateway is stopping"
+STOPPING = "the destination is closed: the gateway stops, or its settings have changed"
 
 
 class Link(Protocol):

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from gateway.jobs.outcome import Ending, Outcome
 from gateway.notices.outgoing import DestinationConnected, DestinationLost
 from gateway.outgoing import destination, syslog_tls
-from gateway.outgoing.destination import MAX_WAITING, Destination
+from gateway.outgoing.destination import MAX_WAITING, STOPPING, Destination
 from gateway.outgoing.relp import OPEN_TIMEOUT, RelpLink
 from gateway.outgoing.syslog_tls import SETTLING, SyslogTlsLink
 from gateway.outgoing_config import ClientTls, RelpDestination, Server, TlsDestination
@@ -357,7 +357,7 @@ def test_stopping_gives_up_what_waits(relp: Site) -> None:
     assert stopped.called
     assert relp.outcomes["0"].ending is Ending.LOST
     relp.send("late")
-    assert relp.outcomes["late"].error == "the gateway is stopping"
+    assert relp.outcomes["late"].error == STOPPING
     assert len(relp.outcomes) == WINDOW + 2
     assert not relp.clock.getDelayedCalls()
 
