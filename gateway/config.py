@@ -10,9 +10,10 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from gateway.files import FileKind, file_kind
 from gateway.jobs.retention import Retention
 from gateway.outgoing_config import DestinationSettings, MailSettings, SendmailSettings, as_destinations, as_mail
-from gateway.source_config import FileKind, Source, TcpSource, TlsSource, UdpSource, UnixSource, as_source, file_kind
+from gateway.source_config import Source, TcpSource, TlsSource, UdpSource, UnixSource, as_source
 from parsers.errors import OperatorError, Place
 from parsers.message import Trust
 from rules.load import BUILTIN, TRUST, Defaults, LoadedFile, load_rules

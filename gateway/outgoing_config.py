@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
-from gateway.source_config import FileKind, file_kind
+from gateway.files import as_file
 from gateway.trust import parse_host_name
 from parsers.errors import OperatorError, Place
 from rules.schema import Fields, Problems, Reader, mapping_of, scalar_of
@@ -245,8 +245,8 @@ def _client_tls(
 ) -> ClientTls | None:
     given = [key for key in ("ca", "certificate", "key", "name") if key in fields]
     name = fields.take("name", _as_server_name, server.host if server else "")
-    ca = fields.take("ca", _as_file(folder), None)
-    certificate = fields.take("certificate", _as_file(folder), None)
+    ca = fields.take("ca", as_file(folder, advice=""), None)
+    certificate = fields.take("certificate", as_file(folder, advice=""), None)
     key = fields.take("key", _as_secret(folder), None)
     if given and not wanted:
         problems.error(f'"{given[0]}" is for TLS, and tls is none here', place)
@@ -310,27 +310,9 @@ def as_mail_address(node: Node, problems: Problems) -> str:
     return text
 
 
-def _as_file(folder: Path) -> Reader[Path]:
-    def read(node: Node, problems: Problems) -> Path:
-        path = folder / as_text(r".+", "a file")(node, problems)
-        kind = file_kind(path)
-        if kind is not FileKind.REGULAR:
-            raise OperatorError(f"{path} {kind.value}", node.place)
-        try:
-            with path.open("rb") as file:
-                empty = not file.read(1)
-        except OSError as error:
-            raise OperatorError(f"{path} cannot be read: {error.strerror}", node.place) from None
-        if empty:
-            raise OperatorError(f"{path} is empty", node.place)
-        return path
-
-    return read
-
-
 def _as_secret(folder: Path) -> Reader[Path]:
     def read(node: Node, problems: Problems) -> Path:
-        path = _as_file(folder)(node, problems)
+        path = as_file(folder, advice="")(node, problems)
         mode = path.stat().st_mode & 0o7777
         if mode & 0o077:
             problems.warn(f"others than its owner can reach {path} (mode {mode:04o}); chmod 0600", node.place)

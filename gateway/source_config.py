@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import re
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
+from gateway.files import as_file
 from gateway.trust import PeerPolicy, parse_pattern
 from gateway.zone import local_zone, parse_zone
 from parsers.errors import OperatorError, Place
@@ -34,27 +33,6 @@ MAX_SOCKET_PATH = 107
 """Octets of a unix socket's path (unix(7))."""
 
 KINDS = ("tcp", "tls", "relp", "udp", "unix")
-
-
-class FileKind(enum.Enum):
-    """What stands at a path, in the words of an error."""
-
-    REGULAR = "is a file"
-    FOLDER = "is a folder, not a file"
-    OTHER = "is not a regular file"
-    MISSING = "does not exist"
-    UNREACHABLE = "cannot be reached: no permission, or the path is too long"
-
-
-def file_kind(path: Path) -> FileKind:
-    """Tell what stands at a path; a FIFO must not be opened, for that would wait for its other end."""
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return FileKind.MISSING
-    except (OSError, ValueError):
-        return FileKind.UNREACHABLE
-    return FileKind.FOLDER if stat.S_ISDIR(mode) else FileKind.REGULAR if stat.S_ISREG(mode) else FileKind.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,14 +216,14 @@ def _encrypted(
     fields: Fields,
     problems: Problems,
 ) -> Source | None:
-    files, before = as_one_or_more(_as_file(common.folder)), problems.count
+    files, before = as_one_or_more(as_file(common.folder)), problems.count
     certificates = fields.require("certificate", files, "`gateway init DIR` makes one") or ()
     keys = fields.take("key", files, certificates)
     if problems.count == before and certificates and len(keys) != len(certificates):
         counts = f"{_many(len(certificates), 'certificate')}, but {_many(len(keys), 'key')}"
         problems.error(f"{counts}; list them in pairs", common.place)
     given, peers_at = {key for key in ("client_ca", "peers") if key in fields}, fields.place_of("peers")
-    client_ca = fields.take("client_ca", _as_file(common.folder), None)
+    client_ca = fields.take("client_ca", as_file(common.folder), None)
     everyone = PeerPolicy.any_certificate() if "peers" not in given else None
     peers = fields.take("peers", _as_peers(common.folder), everyone)
     if "client_ca" not in given and peers and not peers.pins:
@@ -371,33 +349,12 @@ def _as_pin(folder: Path) -> Reader[str]:
     def read(node: Node, problems: Problems) -> str:
         text = as_text(r".+", "a fingerprint or a PEM file")(node, problems)
         if "/" in text or text.endswith((".pem", ".crt", ".cer")):
-            text = str(_as_file(folder)(node, problems).absolute())
+            text = str(as_file(folder)(node, problems).absolute())
         try:
             PeerPolicy.pinned([text])
         except (ValueError, OperatorError) as error:
             raise OperatorError(str(error), node.place) from None
         return text
-
-    return read
-
-
-def _as_file(folder: Path) -> Reader[Path]:
-    """Read the path of a file that must be there, readable and not empty."""
-
-    def read(node: Node, problems: Problems) -> Path:
-        path = folder / as_text(r".+", "a file")(node, problems)
-        kind = file_kind(path)
-        if kind is not FileKind.REGULAR:
-            advice = "; `gateway init DIR` makes certificates and keys" if kind is FileKind.MISSING else ""
-            raise OperatorError(f"{path} {kind.value}{advice}", node.place)
-        try:
-            with path.open("rb") as file:
-                empty = not file.read(1)
-        except OSError as error:
-            raise OperatorError(f"{path} cannot be read: {error.strerror}", node.place) from None
-        if empty:
-            raise OperatorError(f"{path} is empty", node.place)
-        return path
 
     return read
 

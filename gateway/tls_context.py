@@ -24,6 +24,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from gateway.files import stamp_of
 from gateway.trust import read_certificates
 from parsers.errors import OperatorError, Place
 
@@ -40,7 +41,6 @@ CERTIFICATE_MESSAGE = 11
 HANDSHAKE_RECORD = 22
 """The content type of a record that carries handshake messages (RFC 8446 section 5.1)."""
 
-NO_FILE = (0, 0, 0)
 
 Pinned = Callable[[bytes], bool]
 """Tells whether a certificate (DER) is pinned."""
@@ -238,12 +238,4 @@ class ReloadingContext:
         return self._stamps() != self._seen
 
     def _stamps(self) -> list[tuple[int, int, int]]:
-        return [_stamp(file) for file in self._files]
-
-
-def _stamp(file: Path) -> tuple[int, int, int]:
-    try:
-        found = file.stat()
-    except OSError:
-        return NO_FILE
-    return found.st_mtime_ns, found.st_ino, found.st_size
+        return [stamp_of(file) for file in self._files]

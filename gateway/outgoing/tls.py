@@ -25,6 +25,7 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from gateway.files import stamp_of
 from gateway.outgoing_config import ClientTls
 from gateway.tls_context import SUITES
 from parsers.errors import OperatorError, Place
@@ -32,8 +33,6 @@ from parsers.errors import OperatorError, Place
 SHOWN_NAMES = 8
 """Names of a certificate that go into an error; those of content networks have a hundred."""
 
-NO_FILE = (0, 0, 0)
-"""The stamp of a file that is not there."""
 
 SERVER_REFUSALS = {
     "certificate required": "the server wants to see a certificate; give us one (certificate:, key:)",
@@ -88,18 +87,10 @@ class ServerAuthentication:
 
     def _context(self) -> SSL.Context:
         files = [self._settings.ca, *(self._settings.pair or ())]
-        stamps = [_stamp(file) for file in files if file]
+        stamps = [stamp_of(file) for file in files if file]
         if self._made is None or self._made[0] != stamps:
             self._made = stamps, client_context(self._settings)
         return self._made[1]
-
-
-def _stamp(file: Path) -> tuple[int, int, int]:
-    try:
-        found = file.stat()
-    except OSError:
-        return NO_FILE
-    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def client_context(settings: ClientTls) -> SSL.Context:

@@ -22,7 +22,7 @@ from rules.own_events import own_event
 from rules.plan import NEVER, job_id
 from rules.rule import Rule
 from rules.rulebook import Closing, RuleBook
-from rules.step import Step
+from rules.step import Step, Task
 from rules.window import Key
 from tests.gateway.told import Told
 
@@ -212,3 +212,11 @@ class House:
     def of(self, rule: str, part: Part = Part.DO) -> list[JobRecord]:
         """Return a rule's jobs, the oldest first."""
         return self.database.jobs(rule=rule, part=part, limit=1000)[::-1]
+
+
+def task(name: str, **more: object) -> Task:
+    """Make a step that runs a process."""
+    return Task(name, ("/bin/true",), **more)  # type: ignore[arg-type]
+
+
+Open = Callable[..., House]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,23 +18,16 @@ from rules.condition import AllOf, Equals
 from rules.job import Job, Part
 from rules.own_events import GATEWAY
 from rules.rule import Busy, Rate, Retry, Rule, Undo
-from rules.step import DeadLetter, Mail, Task
-from tests.gateway.job_stand_ins import ORIGIN, House
+from rules.step import DeadLetter, Mail
+from tests.gateway.job_stand_ins import ORIGIN, House, Open, task
 
 NOTHING = Equals("event.dataset", "none")
-
-
-def task(name: str, **more: object) -> Task:
-    """Make a step."""
-    return Task(name, ("/bin/true",), **more)  # type: ignore[arg-type]
 
 
 ONE = Rule("one", Place(""), NOTHING, do=(task("one/do/1"),))
 TWO = Rule("two", Place(""), NOTHING, do=(task("two/do/1"), task("two/do/2")))
 RETRIES = replace(ONE, retry=Retry(times=2, wait=10.0, grow=2.0, jitter=0.0))
 BAN = Rule("ban", Place(""), NOTHING, do=(task("ban/do/1"),), undo=Undo((task("ban/undo/1"),), 60.0))
-
-Open = Callable[..., House]
 
 
 @pytest.fixture
@@ -51,9 +44,9 @@ def house(tmp_path: Path) -> Iterator[Open]:
         each.close()
 
 
-def test_a_job_runs_and_has_succeeded(house: Open) -> None:
+def test_a_job_runs_and_has_succeeded(open_house: Open) -> None:
     """One commit stores and claims it, one keeps its end."""
-    here = house(ONE)
+    here = open_house(ONE)
     job = here.happen("one")
     assert here.state(job) is State.RUNNING
     assert here.store.commits == 3, "two looks at the start, and the job"
@@ -64,9 +57,9 @@ def test_a_job_runs_and_has_succeeded(house: Open) -> None:
     assert here.worker.whenIdle().called
 
 
-def test_steps_run_in_order_up_to_the_first_that_fails(house: Open) -> None:
+def test_steps_run_in_order_up_to_the_first_that_fails(open_house: Open) -> None:
     """The second starts when the first has succeeded."""
-    here = house(TWO)
+    here = open_house(TWO)
     good, bad = here.happen("two", text=b"a"), here.happen("two", text=b"b")
     here.performs.end(f"{good}-1")
     here.performs.end(f"{bad}-1", 1)
@@ -76,9 +69,9 @@ def test_steps_run_in_order_up_to_the_first_that_fails(house: Open) -> None:
     assert len(here.told.of(JobFailed)) == 1
 
 
-def test_the_same_cause_is_one_job(house: Open) -> None:
+def test_the_same_cause_is_one_job(open_house: Open) -> None:
     """An id that is known is not stored again, and its place is given back."""
-    here = house(replace(ONE, do=(task("one/do/1", concurrency=1),)))
+    here = open_house(replace(ONE, do=(task("one/do/1", concurrency=1),)))
     job = here.happen("one")
     assert here.happen("one") == job
     here.performs.end(f"{job}-1")
@@ -88,9 +81,9 @@ def test_the_same_cause_is_one_job(house: Open) -> None:
     assert here.state(other) is State.RUNNING
 
 
-def test_a_failure_is_tried_again_after_its_wait(house: Open) -> None:
+def test_a_failure_is_tried_again_after_its_wait(open_house: Open) -> None:
     """With the same id and a higher number, after 10 and 20 seconds, and then no more."""
-    here = house(RETRIES)
+    here = open_house(RETRIES)
     job = here.happen("one")
     for wait, number in ((10.0, 2), (20.0, 3)):
         here.performs.end(f"{job}-1", 1)
@@ -104,9 +97,9 @@ def test_a_failure_is_tried_again_after_its_wait(house: Open) -> None:
     assert len(here.told.of(JobRetried)) == 2
 
 
-def test_a_retry_waits_on_through_a_restart(house: Open) -> None:
+def test_a_retry_waits_on_through_a_restart(open_house: Open) -> None:
     """Nothing waits only in memory."""
-    here = house(RETRIES)
+    here = open_house(RETRIES)
     job = here.happen("one")
     here.performs.end(f"{job}-1", 1)
     here.clock.advance(4)
@@ -117,9 +110,9 @@ def test_a_retry_waits_on_through_a_restart(house: Open) -> None:
     assert here.performs.attempts[-1].number == 2
 
 
-def test_a_job_that_ran_when_the_gateway_died_runs_again(house: Open) -> None:
+def test_a_job_that_ran_when_the_gateway_died_runs_again(open_house: Open) -> None:
     """At least once: with its attempt raised, and its lost attempt on record."""
-    here = house(ONE)
+    here = open_house(ONE)
     job = here.happen("one")
     here.again()
     assert here.told.of(JobsRecovered) == [JobsRecovered(1)]
@@ -129,9 +122,9 @@ def test_a_job_that_ran_when_the_gateway_died_runs_again(house: Open) -> None:
     assert [record.fields["gateway.job.ending"] for record in here.database.attempts(job)] == ["lost", "exited"]
 
 
-def test_nothing_is_begun_before_processes_can_be_started(house: Open) -> None:
+def test_nothing_is_begun_before_processes_can_be_started(open_house: Open) -> None:
     """A gateway that dies again in its start has used up no attempt of what it never began."""
-    here = house(RETRIES)
+    here = open_house(RETRIES)
     job = here.happen("one")
     here.performs.end(f"{job}-1", 1)
     here.ready = False
@@ -142,9 +135,9 @@ def test_nothing_is_begun_before_processes_can_be_started(house: Open) -> None:
     assert [attempt.number for attempt in here.performs.attempts] == [2]
 
 
-def test_what_must_not_be_repeated_is_a_dead_letter_after_a_restart(house: Open) -> None:
+def test_what_must_not_be_repeated_is_a_dead_letter_after_a_restart(open_house: Open) -> None:
     """`idempotent: false`: it may have been done, and a person decides."""
-    here = house(replace(RETRIES, idempotent=False))
+    here = open_house(replace(RETRIES, idempotent=False))
     job = here.happen("one")
     here.again()
     assert here.performs.attempts == []
@@ -154,9 +147,9 @@ def test_what_must_not_be_repeated_is_a_dead_letter_after_a_restart(house: Open)
     assert len(here.performs.attempts) == 1
 
 
-def test_jobs_beyond_a_limit_wait_and_all_run(house: Open) -> None:
+def test_jobs_beyond_a_limit_wait_and_all_run(open_house: Open) -> None:
     """Also those for which memory has no room: a thousand jobs, four at a time."""
-    here = house(ONE)
+    here = open_house(ONE)
     jobs = [here.happen("one", text=str(number).encode()) for number in range(1000)]
     assert len(here.performs.running) == 4
     done = 0
@@ -167,9 +160,9 @@ def test_jobs_beyond_a_limit_wait_and_all_run(house: Open) -> None:
     assert all(here.state(job) is State.SUCCEEDED for job in jobs)
 
 
-def test_all_that_waits_survives_a_restart(house: Open) -> None:
+def test_all_that_waits_survives_a_restart(open_house: Open) -> None:
     """Those in memory and those in the store alike."""
-    here = house(ONE)
+    here = open_house(ONE)
     for number in range(300):
         here.happen("one", text=str(number).encode())
     here.again()
@@ -181,9 +174,9 @@ def test_all_that_waits_survives_a_restart(house: Open) -> None:
     assert len(done) == 300
 
 
-def test_an_undo_is_done_at_its_time_and_closes_the_state(house: Open) -> None:
+def test_an_undo_is_done_at_its_time_and_closes_the_state(open_house: Open) -> None:
     """Once, and the rules are told when it has succeeded."""
-    here = house(BAN)
+    here = open_house(BAN)
     job = here.happen("ban", ("192.0.2.7",), undo_after=60.0)
     here.performs.end(f"{job}-1")
     here.clock.advance(59.9)
@@ -196,9 +189,9 @@ def test_an_undo_is_done_at_its_time_and_closes_the_state(house: Open) -> None:
     assert here.database.open_states() == []
 
 
-def test_an_undo_survives_a_restart_and_is_done_late_rather_than_not(house: Open) -> None:
+def test_an_undo_survives_a_restart_and_is_done_late_rather_than_not(open_house: Open) -> None:
     """What fell due while the gateway was down happens at its start."""
-    here = house(BAN)
+    here = open_house(BAN)
     job = here.happen("ban", undo_after=60.0)
     here.performs.end(f"{job}-1")
     here.clock.advance(30)
@@ -209,9 +202,9 @@ def test_an_undo_survives_a_restart_and_is_done_late_rather_than_not(house: Open
     assert here.performs.names() == ["ban/undo/1"]
 
 
-def test_an_undo_without_steps_only_closes_its_state(house: Open) -> None:
+def test_an_undo_without_steps_only_closes_its_state(open_house: Open) -> None:
     """`undo: {after: 1h, do: []}` swallows repeats for an hour."""
-    here = house(replace(BAN, undo=Undo((), 60.0)))
+    here = open_house(replace(BAN, undo=Undo((), 60.0)))
     job = here.happen("ban", ("k",), undo_after=60.0)
     here.performs.end(f"{job}-1")
     here.clock.advance(60.1)
@@ -219,9 +212,9 @@ def test_an_undo_without_steps_only_closes_its_state(house: Open) -> None:
     assert [record.state for record in here.of("ban", Part.UNDO)] == [State.SUCCEEDED]
 
 
-def test_an_event_closes_a_state_before_its_time(house: Open) -> None:
+def test_an_event_closes_a_state_before_its_time(open_house: Open) -> None:
     """Its undo is due at once, and not again later."""
-    here = house(BAN)
+    here = open_house(BAN)
     job = here.happen("ban", ("k",), undo_after=60.0)
     here.performs.end(f"{job}-1")
     here.closing("ban", ("k",))
@@ -231,9 +224,9 @@ def test_an_event_closes_a_state_before_its_time(house: Open) -> None:
     assert len(here.performs.attempts) == 2
 
 
-def test_do_and_undo_of_one_key_run_in_the_order_of_their_causes(house: Open) -> None:
+def test_do_and_undo_of_one_key_run_in_the_order_of_their_causes(open_house: Open) -> None:
     """An undo waits for a `do` that runs; the next `do` waits for the undo. Another key waits for neither."""
-    here = house(BAN)
+    here = open_house(BAN)
     first = here.happen("ban", ("k",), b"1", undo_after=60.0)
     here.closing("ban", ("k",))
     second = here.happen("ban", ("k",), b"2", undo_after=60.0)
@@ -246,9 +239,9 @@ def test_do_and_undo_of_one_key_run_in_the_order_of_their_causes(house: Open) ->
     assert here.state(second) is State.RUNNING
 
 
-def test_a_do_that_never_succeeded_leaves_nothing_to_undo(house: Open) -> None:
+def test_a_do_that_never_succeeded_leaves_nothing_to_undo(open_house: Open) -> None:
     """The state closes, so that the next attack is seen; nothing is undone that was not done."""
-    here = house(BAN)
+    here = open_house(BAN)
     job = here.happen("ban", ("k",), undo_after=60.0)
     here.performs.end(f"{job}-1", 1)
     assert here.rules.closed == [("ban", ("k",))]
@@ -257,18 +250,18 @@ def test_a_do_that_never_succeeded_leaves_nothing_to_undo(house: Open) -> None:
     assert [record.state for record in here.of("ban", Part.UNDO)] == [State.CANCELLED]
 
 
-def test_a_do_that_was_half_done_is_undone_at_once(house: Open) -> None:
+def test_a_do_that_was_half_done_is_undone_at_once(open_house: Open) -> None:
     """What its first step did must not stay."""
-    here = house(replace(BAN, do=(task("ban/do/1"), task("ban/do/2"))))
+    here = open_house(replace(BAN, do=(task("ban/do/1"), task("ban/do/2"))))
     job = here.happen("ban", ("k",), undo_after=60.0)
     here.performs.end(f"{job}-1")
     here.performs.end(f"{job}-2", 1)
     assert here.performs.names() == ["ban/do/1", "ban/do/2", "ban/undo/1"]
 
 
-def test_a_do_that_is_still_being_tried_when_its_undo_is_due_is_given_up(house: Open) -> None:
+def test_a_do_that_is_still_being_tried_when_its_undo_is_due_is_given_up(open_house: Open) -> None:
     """A ban that comes after its own end helps nobody; what its tries have done is undone."""
-    here = house(replace(BAN, retry=Retry(times=5, wait=1000.0, limit=1000.0, jitter=0.0)))
+    here = open_house(replace(BAN, retry=Retry(times=5, wait=1000.0, limit=1000.0, jitter=0.0)))
     job = here.happen("ban", ("k",), undo_after=60.0)
     here.performs.end(f"{job}-1", 1)
     here.clock.advance(61)
@@ -279,14 +272,14 @@ def test_a_do_that_is_still_being_tried_when_its_undo_is_due_is_given_up(house: 
     assert here.performs.names() == ["ban/do/1", "ban/undo/1"]
 
 
-def test_an_undo_that_fails_is_tried_again_and_at_last_told(house: Open) -> None:
+def test_an_undo_that_fails_is_tried_again_and_at_last_told(open_house: Open) -> None:
     """A ban that stays for ever must not be silent."""
     rule = replace(
         BAN,
         retry=Retry(times=1, wait=10.0, jitter=0.0),
         on_failure=(Mail("ban/on_failure/1", ("root",), "x"), DeadLetter("ban/on_failure/2", "bans")),
     )
-    here = house(rule)
+    here = open_house(rule)
     job = here.happen("ban", undo_after=60.0)
     here.performs.end(f"{job}-1")
     here.clock.advance(60)
@@ -298,9 +291,9 @@ def test_an_undo_that_fails_is_tried_again_and_at_last_told(house: Open) -> None
     assert here.of("ban", Part.UNDO)[0].box == "bans"
 
 
-def test_what_belongs_to_a_rule_that_is_not_loaded_waits_for_it(house: Open) -> None:
+def test_what_belongs_to_a_rule_that_is_not_loaded_waits_for_it(open_house: Open) -> None:
     """A slip in a file, and a restart: its jobs, undos and what ran are said and kept, and go on when it is back."""
-    here = house(BAN, RETRIES)
+    here = open_house(BAN, RETRIES)
     job = here.happen("ban", undo_after=60.0)
     here.performs.end(f"{job}-1")
     runs, waits = here.happen("one", text=b"1"), here.happen("one", text=b"2")
@@ -318,9 +311,9 @@ def test_what_belongs_to_a_rule_that_is_not_loaded_waits_for_it(house: Open) -> 
     ]  # fmt: skip
 
 
-def test_on_failure_runs_once_after_the_last_try(house: Open) -> None:
+def test_on_failure_runs_once_after_the_last_try(open_house: Open) -> None:
     """With what happened among its fields; it is tried again as the rule says, and has no `on_failure` of its own."""
-    here = house(replace(RETRIES, on_failure=(Mail("one/on_failure/1", ("ops",), "x"),)))
+    here = open_house(replace(RETRIES, on_failure=(Mail("one/on_failure/1", ("ops",), "x"),)))
     job = here.happen("one")
     for wait in (10.0, 20.0, 0.0):
         here.performs.end(f"{job}-1", 4)
@@ -333,11 +326,11 @@ def test_on_failure_runs_once_after_the_last_try(house: Open) -> None:
     assert here.performs.names() == ["one/do/1"] * 3 + ["one/on_failure/1"] * 3
 
 
-def test_rules_see_how_attempts_ended_and_never_their_own(house: Open) -> None:
+def test_rules_see_how_attempts_ended_and_never_their_own(open_house: Open) -> None:
     """An alarm for every failure does not alarm about itself."""
     asks = AllOf((Equals("event.dataset", GATEWAY), Equals("event.outcome", "failure")))
     alarm = Rule("alarm", Place(""), asks, do=(task("alarm/do/1"),))
-    here = house(ONE, alarm)
+    here = open_house(ONE, alarm)
     job = here.happen("one")
     here.performs.end(f"{job}-1", 1)
     assert here.performs.names() == ["one/do/1", "alarm/do/1"]
@@ -357,9 +350,9 @@ def test_rules_see_how_attempts_ended_and_never_their_own(house: Open) -> None:
         (Busy.RESTART, [State.CANCELLED, State.CANCELLED, State.WAITING]),
     ],
 )
-def test_what_becomes_of_jobs_while_another_runs(house: Open, busy: Busy, states: list[State]) -> None:
+def test_what_becomes_of_jobs_while_another_runs(open_house: Open, busy: Busy, states: list[State]) -> None:
     """Queue, coalesce, drop, restart; each for a rule and key."""
-    here = house(replace(ONE, busy=busy))
+    here = open_house(replace(ONE, busy=busy))
     jobs = [here.happen("one", ("k",), text) for text in (b"1", b"2", b"3")]
     assert [here.state(job) for job in jobs] == states
     other = here.happen("one", ("other",))
@@ -375,9 +368,9 @@ def test_what_becomes_of_jobs_while_another_runs(house: Open, busy: Busy, states
         assert here.state(jobs[2]) is State.SUCCEEDED
 
 
-def test_a_lock_is_held_by_one_at_a_time(house: Open) -> None:
+def test_a_lock_is_held_by_one_at_a_time(open_house: Open) -> None:
     """Over all rules that name it."""
-    here = house(
+    here = open_house(
         replace(ONE, do=(task("one/do/1", lock="disk"),)),
         replace(TWO, do=(task("two/do/1", lock="disk"),)),
     )
@@ -387,18 +380,18 @@ def test_a_lock_is_held_by_one_at_a_time(house: Open) -> None:
     assert list(here.performs.running) == [f"{second}-1"]
 
 
-def test_no_more_processes_at_a_time_than_the_limit(house: Open) -> None:
+def test_no_more_processes_at_a_time_than_the_limit(open_house: Open) -> None:
     """Over all rules."""
-    here = house(ONE, TWO, processes=3)
+    here = open_house(ONE, TWO, processes=3)
     for number in range(5):
         here.happen("one", text=str(number).encode())
         here.happen("two", text=str(number).encode())
     assert len(here.performs.running) == 3
 
 
-def test_a_rate_makes_the_next_wait(house: Open) -> None:
+def test_a_rate_makes_the_next_wait(open_house: Open) -> None:
     """Two a minute; also over a restart."""
-    here = house(replace(ONE, rate=Rate(2, 60.0)))
+    here = open_house(replace(ONE, rate=Rate(2, 60.0)))
     jobs = [here.happen("one", text=str(number).encode()) for number in range(3)]
     assert len(here.performs.attempts) == 2
     for job in jobs[:2]:
@@ -410,9 +403,9 @@ def test_a_rate_makes_the_next_wait(house: Open) -> None:
     assert [attempt.id for attempt in here.performs.attempts] == [f"{jobs[2]}-1"]
 
 
-def test_a_paused_rule_waits_and_loses_nothing(house: Open) -> None:
+def test_a_paused_rule_waits_and_loses_nothing(open_house: Open) -> None:
     """Its jobs are stored; resumed, they run; the pause survives a restart; its undo is done all the same."""
-    here = house(ONE, BAN)
+    here = open_house(ONE, BAN)
     breaker = here.happen("one", text=b"breaker")
     here.performs.end(f"{breaker}-1", pause="ban")
     job = here.happen("ban", ("k",), undo_after=600.0)
@@ -424,19 +417,19 @@ def test_a_paused_rule_waits_and_loses_nothing(house: Open) -> None:
     assert here.state(job) is State.RUNNING
 
 
-def test_an_event_that_a_step_emits_is_seen_by_the_rules_and_journalled_with_its_end(house: Open) -> None:
+def test_an_event_that_a_step_emits_is_seen_by_the_rules_and_journalled_with_its_end(open_house: Open) -> None:
     """In one transaction."""
     listener = Rule("listener", Place(""), Equals("event.action", "disk-full"), do=(task("listener/do/1"),))
-    here = house(ONE, listener)
+    here = open_house(ONE, listener)
     job = here.happen("one")
     here.performs.end(f"{job}-1", emitted={"event.action": "disk-full", "host.name": "web1"})
     assert here.performs.names() == ["one/do/1", "listener/do/1"]
     assert here.performs.attempts[-1].event["host.name"] == "web1"
 
 
-def test_operators_cancel_and_retry(house: Open) -> None:
+def test_operators_cancel_and_retry(open_house: Open) -> None:
     """A job that runs is ended; one that waits never starts; what is done is left alone."""
-    here = house(replace(ONE, do=(task("one/do/1", concurrency=1),)))
+    here = open_house(replace(ONE, do=(task("one/do/1", concurrency=1),)))
     running, waiting = here.happen("one", text=b"1"), here.happen("one", text=b"2")
     assert here.worker.cancel(waiting).result is True
     assert here.worker.cancel(running).result is True
@@ -450,18 +443,18 @@ def test_operators_cancel_and_retry(house: Open) -> None:
     assert here.worker.cancel("unknown").result is False
 
 
-def test_the_next_try_can_come_at_once(house: Open) -> None:
+def test_the_next_try_can_come_at_once(open_house: Open) -> None:
     """An operator who has mended the cause need not wait for it."""
-    here = house(RETRIES)
+    here = open_house(RETRIES)
     job = here.happen("one")
     here.performs.end(f"{job}-1", 1)
     assert here.worker.retry(job).result is True
     assert [attempt.number for attempt in here.performs.attempts] == [1, 2]
 
 
-def test_an_operator_holds_a_rule_back(house: Open) -> None:
+def test_an_operator_holds_a_rule_back(open_house: Open) -> None:
     """And lets it go on."""
-    here = house(ONE)
+    here = open_house(ONE)
     assert here.worker.hold("one", paused=True).result is True
     assert here.worker.hold("one", paused=True).result is False
     job = here.happen("one")
@@ -470,9 +463,9 @@ def test_an_operator_holds_a_rule_back(house: Open) -> None:
     assert here.state(job) is State.RUNNING
 
 
-def test_a_retried_do_opens_its_state_again(house: Open) -> None:
+def test_a_retried_do_opens_its_state_again(open_house: Open) -> None:
     """What it does is to be undone, too."""
-    here = house(BAN)
+    here = open_house(BAN)
     job = here.happen("ban", ("k",), undo_after=60.0)
     here.performs.end(f"{job}-1", 1)
     assert here.worker.retry(job).result is True
@@ -482,9 +475,9 @@ def test_a_retried_do_opens_its_state_again(house: Open) -> None:
     assert here.performs.names()[-1] == "ban/undo/1"
 
 
-def test_an_operator_undoes_a_state_now(house: Open) -> None:
+def test_an_operator_undoes_a_state_now(open_house: Open) -> None:
     """`gateway open close KEY`."""
-    here = house(BAN)
+    here = open_house(BAN)
     job = here.happen("ban", ("k",), undo_after=60.0)
     here.performs.end(f"{job}-1")
     assert here.worker.close("ban", ("k",)).result is True
@@ -492,9 +485,9 @@ def test_an_operator_undoes_a_state_now(house: Open) -> None:
     assert here.worker.close("ban", ("unknown",)).result is False
 
 
-def test_a_clock_that_is_set_moves_what_waits_along(house: Open) -> None:
+def test_a_clock_that_is_set_moves_what_waits_along(open_house: Open) -> None:
     """An hour forward or back: a retry in 10 s is a retry in 10 s."""
-    here = house(RETRIES)
+    here = open_house(RETRIES)
     job = here.happen("one")
     here.performs.end(f"{job}-1", 1)
     here.wall = -3600.0
@@ -505,9 +498,9 @@ def test_a_clock_that_is_set_moves_what_waits_along(house: Open) -> None:
     assert len(here.performs.attempts) == 2
 
 
-def test_nothing_starts_while_the_gateway_stops(house: Open) -> None:
+def test_nothing_starts_while_the_gateway_stops(open_house: Open) -> None:
     """What ends meanwhile is kept; what the runner did not come to waits for the next start."""
-    here = house(TWO)
+    here = open_house(TWO)
     first, second = here.happen("two", text=b"1"), here.happen("two", text=b"2")
     stopped = here.worker.stop()
     here.performs.end(f"{first}-1")
@@ -519,9 +512,9 @@ def test_nothing_starts_while_the_gateway_stops(house: Open) -> None:
     assert (here.job(second).attempt, here.state(second)) == (0, State.WAITING)
 
 
-def test_the_promise_is_kept_only_when_it_is_on_disk(house: Open) -> None:
+def test_the_promise_is_kept_only_when_it_is_on_disk(open_house: Open) -> None:
     """And nothing starts before."""
-    here = house(ONE)
+    here = open_house(ONE)
     here.store.hold = True
     message = Message(b"x", ORIGIN, here.clock.seconds())
     promise = here.commit(Effects([message], [(Job("j" * 32, "one", Part.DO, (), {}), 0)], []))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,23 +24,16 @@ from rules.own_events import GATEWAY
 from rules.plan import NEVER
 from rules.rule import Busy, Rate, Retry, Rule, Undo
 from rules.rulebook import Closing, RuleBook
-from rules.step import Step, Task
-from tests.gateway.job_stand_ins import ORIGIN, House
+from rules.step import Step
+from tests.gateway.job_stand_ins import ORIGIN, House, Open, task
 
 NOTHING = Equals("event.dataset", "none")
-
-
-def task(name: str, **more: object) -> Task:
-    """Make a step."""
-    return Task(name, ("/bin/true",), **more)  # type: ignore[arg-type]
 
 
 ONE = Rule("one", Place(""), NOTHING, do=(task("one/do/1"),))
 BAN = Rule("ban", Place(""), NOTHING, do=(task("ban/do/1"),), undo=Undo((task("ban/undo/1"),), 60.0))
 LINK = replace(BAN, name="link", do=(task("link/do/1"),), undo=Undo((task("link/undo/1"),), None, match=NOTHING))
 SLOWLY = Retry(wait=600.0, jitter=0.0)
-
-Open = Callable[..., House]
 
 
 @pytest.fixture
@@ -64,9 +57,9 @@ def end_all(here: House, limit: int = 1000) -> None:
         limit -= 1
 
 
-def test_a_rate_is_kept_when_many_wait_at_once(house: Open) -> None:
+def test_a_rate_is_kept_when_many_wait_at_once(open_house: Open) -> None:
     """Four that come in one commit, and four that a pause has held back, are one a minute."""
-    here = house(replace(ONE, rate=Rate(1, 60.0)))
+    here = open_house(replace(ONE, rate=Rate(1, 60.0)))
     here.worker.hold("one", paused=True)
     jobs = [(Job(f"{number:032x}", "one", Part.DO, (), {}), number) for number in range(4)]
     here.commit(Effects([Message(b"%d" % number, ORIGIN, here.clock.seconds()) for number in range(4)], jobs, []))
@@ -76,9 +69,9 @@ def test_a_rate_is_kept_when_many_wait_at_once(house: Open) -> None:
     assert len(here.performs.attempts) == 2
 
 
-def test_those_behind_a_do_that_is_given_up_go_on(house: Open) -> None:
+def test_those_behind_a_do_that_is_given_up_go_on(open_house: Open) -> None:
     """Up and down again in one commit, while the first `do` waits for its retry."""
-    here = house(replace(LINK, retry=SLOWLY))
+    here = open_house(replace(LINK, retry=SLOWLY))
     first, now = here.happen("link"), here.clock.seconds()
     here.performs.end(f"{first}-1", 1)
     do, undo = Job("2" * 32, "link", Part.DO, (), {}), Job("3" * 32, "link", Part.UNDO, (), {}, NEVER)
@@ -91,9 +84,9 @@ def test_those_behind_a_do_that_is_given_up_go_on(house: Open) -> None:
     assert here.database.open_states() == []
 
 
-def test_a_resume_during_a_look_is_not_forgotten(house: Open) -> None:
+def test_a_resume_during_a_look_is_not_forgotten(open_house: Open) -> None:
     """The look that is under way saw the pause."""
-    here = house(ONE)
+    here = open_house(ONE)
     here.worker.hold("one", paused=True)
     job = here.happen("one")
     here.store.hold = True
@@ -105,9 +98,9 @@ def test_a_resume_during_a_look_is_not_forgotten(house: Open) -> None:
 
 
 @pytest.mark.parametrize("later", [30.0, 600.0])
-def test_many_that_wait_for_others_do_not_keep_the_store_busy(house: Open, later: float) -> None:
+def test_many_that_wait_for_others_do_not_keep_the_store_busy(open_house: Open, later: float) -> None:
     """150 bans wait, for their rule is paused, and their undos fall due behind them."""
-    here = house(BAN)
+    here = open_house(BAN)
     here.worker.hold("ban", paused=True)
     for number in range(150):
         here.happen("ban", (str(number),), undo_after=60.0)
@@ -118,11 +111,11 @@ def test_many_that_wait_for_others_do_not_keep_the_store_busy(house: Open, later
     assert {record.state for record in here.of("ban")} == {State.SUCCEEDED}
 
 
-def test_a_full_memory_does_not_keep_the_store_busy(house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_memory_does_not_keep_the_store_busy(open_house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """And all jobs run in the end."""
     monkeypatch.setattr(lanes, "ROOM", 5)
     rules = [replace(ONE, name=f"r{n}", do=(task(f"r{n}/do/1", concurrency=1),)) for n in range(3)]
-    here = house(*rules)
+    here = open_house(*rules)
     for number in range(24):
         here.happen(f"r{number % 3}", text=b"%d" % number)
     assert here.store.commits < 100
@@ -130,9 +123,9 @@ def test_a_full_memory_does_not_keep_the_store_busy(house: Open, monkeypatch: py
     assert {record.state for rule in rules for record in here.of(rule.name)} == {State.SUCCEEDED}
 
 
-def test_an_undo_that_is_tried_again_comes_before_the_next_do(house: Open) -> None:
+def test_an_undo_that_is_tried_again_comes_before_the_next_do(open_house: Open) -> None:
     """Else the late end of the first state would end the second."""
-    here = house(replace(LINK, retry=Retry(wait=10.0, jitter=0.0)))
+    here = open_house(replace(LINK, retry=Retry(wait=10.0, jitter=0.0)))
     first = here.happen("link")
     here.performs.end(f"{first}-1")
     here.closing("link")
@@ -143,9 +136,9 @@ def test_an_undo_that_is_tried_again_comes_before_the_next_do(house: Open) -> No
     assert here.performs.names() == ["link/do/1", "link/undo/1", "link/undo/1", "link/do/1"]
 
 
-def test_a_retry_right_after_a_cancel(house: Open) -> None:
+def test_a_retry_right_after_a_cancel(open_house: Open) -> None:
     """The job runs again when the process that was to be ended has ended."""
-    here = house(ONE)
+    here = open_house(ONE)
     job = here.happen("one")
     here.worker.cancel(job)
     here.worker.retry(job)
@@ -153,11 +146,11 @@ def test_a_retry_right_after_a_cancel(house: Open) -> None:
     assert len(here.performs.attempts) == 2
 
 
-def test_what_the_rules_made_of_an_end_is_kept_though_the_job_was_cancelled(house: Open) -> None:
+def test_what_the_rules_made_of_an_end_is_kept_though_the_job_was_cancelled(open_house: Open) -> None:
     """A state that is open in memory is open in the store."""
     asks = AllOf((Equals("event.dataset", GATEWAY), Equals("event.action", "job-finished")))
     alarm = Rule("alarm", Place(""), asks, do=(task("alarm/do/1"),), undo=Undo((), 3600.0))
-    here = house(ONE, alarm)
+    here = open_house(ONE, alarm)
     job = here.happen("one")
     here.store.hold = True
     here.worker.cancel(job)
@@ -167,9 +160,9 @@ def test_what_the_rules_made_of_an_end_is_kept_though_the_job_was_cancelled(hous
     assert len(here.database.open_states("alarm")) == 1
 
 
-def test_a_reload_that_changes_a_lock_strands_nobody(house: Open) -> None:
+def test_a_reload_that_changes_a_lock_strands_nobody(open_house: Open) -> None:
     """The jobs wait in the new lane, those in the store too."""
-    here = house(replace(ONE, do=(task("one/do/1", concurrency=1),)))
+    here = open_house(replace(ONE, do=(task("one/do/1", concurrency=1),)))
     for number in range(350):
         here.happen("one", text=b"%d" % number)
     here.rules.book = RuleBook([replace(ONE, do=(task("one/do/1", lock="disk"),))])
@@ -178,9 +171,9 @@ def test_a_reload_that_changes_a_lock_strands_nobody(house: Open) -> None:
     assert {record.state for record in here.of("one")} == {State.SUCCEEDED}
 
 
-def test_a_rule_that_comes_back_knows_its_states(house: Open) -> None:
+def test_a_rule_that_comes_back_knows_its_states(open_house: Open) -> None:
     """They were open in the store all the time."""
-    here = house(BAN)
+    here = open_house(BAN)
     job = here.happen("ban", ("k",), undo_after=60.0)
     here.performs.end(f"{job}-1")
     here.worker.follow()
@@ -188,10 +181,10 @@ def test_a_rule_that_comes_back_knows_its_states(house: Open) -> None:
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
-def test_a_paused_rule_does_not_block_a_lock(house: Open, order: str) -> None:
+def test_a_paused_rule_does_not_block_a_lock(open_house: Open, order: str) -> None:
     """Whether its jobs came before the pause or after it."""
     a, b = (replace(ONE, name=name, do=(task(f"{name}/do/1", lock="disk"),)) for name in "ab")
-    here = house(a, b)
+    here = open_house(a, b)
     if order == "after":
         here.worker.hold("a", paused=True)
     for number in range(250):
@@ -203,9 +196,9 @@ def test_a_paused_rule_does_not_block_a_lock(house: Open, order: str) -> None:
     assert {here.state(job) for job in jobs} == {State.SUCCEEDED}
 
 
-def test_the_end_of_an_alarm_does_not_free_its_rule(house: Open) -> None:
+def test_the_end_of_an_alarm_does_not_free_its_rule(open_house: Open) -> None:
     """Of two jobs that must not run at once, the second waits for the first, not for an `on_failure`."""
-    here = house(replace(ONE, busy=Busy.COALESCE, on_failure=(task("one/on_failure/1"),)))
+    here = open_house(replace(ONE, busy=Busy.COALESCE, on_failure=(task("one/on_failure/1"),)))
     failed = here.happen("one", text=b"a")
     here.performs.end(f"{failed}-1", 1)
     runs, waits = here.happen("one", text=b"b"), here.happen("one", text=b"c")
@@ -213,18 +206,18 @@ def test_the_end_of_an_alarm_does_not_free_its_rule(house: Open) -> None:
     assert [here.state(runs), here.state(waits)] == [State.RUNNING, State.WAITING]
 
 
-def test_what_perhaps_was_done_is_undone(house: Open) -> None:
+def test_what_perhaps_was_done_is_undone(open_house: Open) -> None:
     """It timed out, and the event that closes the state comes before its next try."""
-    here = house(replace(LINK, retry=SLOWLY))
+    here = open_house(replace(LINK, retry=SLOWLY))
     job = here.happen("link")
     here.performs.lose(f"{job}-1", Ending.TIMED_OUT)
     here.closing("link")
     assert here.performs.names() == ["link/do/1", "link/undo/1"]
 
 
-def test_a_cancelled_do_has_ended_before_its_undo_begins(house: Open) -> None:
+def test_a_cancelled_do_has_ended_before_its_undo_begins(open_house: Open) -> None:
     """Its process has a grace."""
-    here = house(LINK)
+    here = open_house(LINK)
     job = here.happen("link")
     here.worker.cancel(job)
     assert here.performs.names() == ["link/do/1"]
@@ -232,9 +225,9 @@ def test_a_cancelled_do_has_ended_before_its_undo_begins(house: Open) -> None:
     assert here.performs.names() == ["link/do/1", "link/undo/1"]
 
 
-def test_an_undo_without_steps_ends_once(house: Open) -> None:
+def test_an_undo_without_steps_ends_once(open_house: Open) -> None:
     """Also when it is found by a look and by its event at the same time."""
-    here = house(replace(LINK, undo=Undo((), None, match=NOTHING)))
+    here = open_house(replace(LINK, undo=Undo((), None, match=NOTHING)))
     job = here.happen("link")
     here.performs.end(f"{job}-1")
     here.store.hold = True
@@ -245,9 +238,9 @@ def test_an_undo_without_steps_ends_once(house: Open) -> None:
     assert (undo.state, len(here.database.attempts(undo.job.id))) == (State.SUCCEEDED, 1)
 
 
-def test_a_claim_that_fails_is_made_later(house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_claim_that_fails_is_made_later(open_house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """The jobs are still in the store."""
-    here = house(replace(ONE, do=(task("one/do/1", concurrency=1),)))
+    here = open_house(replace(ONE, do=(task("one/do/1", concurrency=1),)))
     first, second = here.happen("one", text=b"a"), here.happen("one", text=b"b")
 
     def broken(*_: object) -> None:
@@ -261,9 +254,9 @@ def test_a_claim_that_fails_is_made_later(house: Open, monkeypatch: pytest.Monke
     assert here.state(second) is State.RUNNING
 
 
-def test_a_step_that_meets_a_bug_is_a_failure(house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_meets_a_bug_is_a_failure(open_house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether it raises or fails; the job ends, and its place is free."""
-    here = house(replace(ONE, do=(task("one/do/1", concurrency=1),)))
+    here = open_house(replace(ONE, do=(task("one/do/1", concurrency=1),)))
 
     def bug(step: Step, attempt: Attempt) -> Deferred[Performance]:
         if attempt.event["message"] == "raises":
@@ -275,9 +268,9 @@ def test_a_step_that_meets_a_bug_is_a_failure(house: Open, monkeypatch: pytest.M
     assert [here.job(job).problem for job in jobs] == ["a bug of the gateway: RuntimeError('a bug')"] * 2
 
 
-def test_what_cannot_be_kept_ends_the_gateway(house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_kept_ends_the_gateway(open_house: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rules have counted it, so only a start from what is on disk makes both agree; nobody is told it is kept."""
-    here = house(ONE)
+    here = open_house(ONE)
     ended: list[bool] = []
     here.worker.fault = lambda: ended.append(True)
 
@@ -291,9 +284,9 @@ def test_what_cannot_be_kept_ends_the_gateway(house: Open, monkeypatch: pytest.M
     assert len(failed) == 1
 
 
-def test_a_barrier_waits_for_those_before(house: Open) -> None:
+def test_a_barrier_waits_for_those_before(open_house: Open) -> None:
     """It fires at once when there are none."""
-    here = house(ONE)
+    here = open_house(ONE)
     passed: list[str] = []
     here.worker.barrier().addCallback(lambda _: passed.append("at once"))
     here.store.hold = True
