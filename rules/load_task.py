@@ -11,6 +11,7 @@ from parsers.errors import OperatorError, Place
 from rules.job import PLACEHOLDER, FillError, check_argument
 from rules.load_condition import check_field
 from rules.schema import Fields, Problems, Reader, as_table, scalar_of, sequence_of
+from rules.script_words import ScriptWord, script_words
 from rules.step import Limits, Task
 from rules.strict_yaml import MappingNode, Node, ScalarNode, shown
 from rules.values import as_choice, as_duration, as_int, as_mode, as_size, as_text
@@ -24,6 +25,9 @@ MAX_OCTETS = 2**63 - 1
 
 _SHELL_HABIT = re.compile(r"\$([a-z_]\w*(?:\.\w+)*)")
 """`$source.ip`, which a shell would fill; `$5` and `x$` are prices and patterns."""
+
+_PROCESS_ID = re.compile(r"(?<!\$)\$\$(?![${])")
+"""`$$` that is not meant to be `$`: `$${HOME}` is, for a shell's own variable, and `$$$$` is `$$`."""
 
 _SHELL_OPERATORS = frozenset({"|", "||", "&", "&&", ";", "<", "<<", ">", ">>", "2>", "2>&1", "&>"})
 _READ_OPERATORS = frozenset({"[", "expr", "find", "test"})
@@ -47,7 +51,12 @@ def as_argv(node: Node, problems: Problems) -> tuple[str, ...]:
     items = sequence_of(node).items
     if not items:
         raise OperatorError("the list is empty; its first word is the program", node.place)
-    read = [problems.attempt(item, _as_program if number == 0 else _as_argument) for number, item in enumerate(items)]
+    words = [item.text if isinstance(item, ScalarNode) else "" for item in items]
+    scripts = {script.index: _as_script(script) for script in script_words(words)}
+    read = [
+        problems.attempt(item, _as_program if number == 0 else scripts.get(number, _as_argument))
+        for number, item in enumerate(items)
+    ]
     _warn_of_operators(items, problems)
     return tuple(argument for argument in read if argument is not None)
 
@@ -96,6 +105,21 @@ def _as_argument(node: Node, problems: Problems) -> str:
     return _argument(scalar_of(node, "text"), problems, program=False)
 
 
+def _as_script(script: ScriptWord) -> Reader[str]:
+    """Read a word that an interpreter takes for a program."""
+
+    def read(node: Node, problems: Problems) -> str:
+        found = scalar_of(node, "text")
+        text = _argument(found, problems, program=False, script=script)
+        if pid := _PROCESS_ID.search(text):
+            problems.warn(
+                "this $$ reaches the script as a single $; for the two characters write $$$$", _at(found, pid.start())
+            )
+        return text
+
+    return read
+
+
 def _as_written(command: str) -> str:
     try:
         words = shlex.split(command)
@@ -105,11 +129,12 @@ def _as_written(command: str) -> str:
     return f"[{', '.join(quoted)}]"
 
 
-def _argument(node: ScalarNode, problems: Problems, *, program: bool) -> str:
-    def at(offset: int) -> Place:
-        moved = 0 if node.inset is None else node.inset + offset
-        return Place(node.place.file, node.place.line, node.place.column + moved)
+def _at(node: ScalarNode, offset: int) -> Place:
+    moved = 0 if node.inset is None else node.inset + offset
+    return Place(node.place.file, node.place.line, node.place.column + moved)
 
+
+def _argument(node: ScalarNode, problems: Problems, *, program: bool, script: ScriptWord | None = None) -> str:
     try:
         check_argument(node.text)
     except FillError as error:
@@ -120,11 +145,20 @@ def _argument(node: ScalarNode, problems: Problems, *, program: bool) -> str:
         if match[2] is None:
             continue
         if program:
-            raise OperatorError("an event must not choose the program; write its name out", at(match.start()))
-        check_field(match[2], at(match.start()), problems)
+            raise OperatorError("an event must not choose the program; write its name out", _at(node, match.start()))
+        if script:
+            own = f" (a variable of the script's own is $${{{match[2]}}})" if match[2].isupper() else ""
+            raise OperatorError(
+                f"{match[0]} would become part of this script, and so the text of an event a command{own}; "
+                f"pass it as an argument: {script.instead}",
+                _at(node, match.start()),
+            )
+        check_field(match[2], _at(node, match.start()), problems)
+    if script:
+        return node.text  # its dollar signs are its own
     if habit := _SHELL_HABIT.search(PLACEHOLDER.sub(lambda match: " " * len(match[0]), node.text)):
         problems.warn(
-            f"{shown(habit[0])} is passed on as it stands; a field's value is ${{{habit[1]}}}", at(habit.start())
+            f"{shown(habit[0])} is passed on as it stands; a field's value is ${{{habit[1]}}}", _at(node, habit.start())
         )
     return node.text
 

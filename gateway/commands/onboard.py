@@ -37,7 +37,7 @@ RSYSLOG = """\
 # 4. Where rsyslogd runs as the user syslog (Ubuntu), it has to read the key: chown -R syslog {folder}
 # 5. Check, then restart:    rsyslogd -N1 && systemctl restart rsyslog
 # While the gateway is away, messages wait in memory and then on disk, up to 1 GiB.
-# A gateway that takes nothing for a while (its disk is full) is not away: then the queue needs room, and inputs wait.
+# Without queue.size and queue.timeoutEnqueue rsyslog discards messages while the gateway's disk is full.
 global(
   DefaultNetstreamDriverCAFile="{folder}/ca.pem"
   DefaultNetstreamDriverCertFile="{folder}/client.pem"
@@ -65,7 +65,7 @@ RSYSLOG_RELP = """\
 # 4. Where rsyslogd runs as the user syslog (Ubuntu), it has to read the key: chown -R syslog {folder}
 # 5. Check, then restart:    rsyslogd -N1 && systemctl restart rsyslog
 # While the gateway is away, messages wait in memory and then on disk, up to 1 GiB.
-# A gateway that takes nothing for a while (its disk is full) is not away: then the queue needs room, and inputs wait.
+# Without queue.size and queue.timeoutEnqueue rsyslog discards messages while the gateway's disk is full.
 module(load="omrelp" tls.tlslib="{library}")
 action(
   type="omrelp" target="{server}" port="{port}" template="RSYSLOG_SyslogProtocol23Format"

@@ -72,11 +72,11 @@ def rogues(token: str) -> dict[str, dict[str, object]]:
             "run": shell(f"head -c {OUTPUT} /dev/zero | tr '\\0' x; head -c {OUTPUT} /dev/zero | tr '\\0' y >&2")
         },
         "hang": {"run": shell('trap "" TERM; while :; do sleep 1; done'), "timeout": "1s", "grace": "500ms"},
-        "stop": {"run": shell("kill -STOP $$"), "timeout": "1s", "grace": "500ms"},
+        "stop": {"run": shell("kill -STOP $$$$"), "timeout": "1s", "grace": "500ms"},
         "close-stdin": {"run": shell("exec 0<&-; sleep 0.1")},
         "exit": {"run": ["/bin/true"]},
         "missing": {"run": ["/nonexistent/program"]},
-        "kill-parent": {"run": shell("kill -9 $$")},
+        "kill-parent": {"run": shell("kill -9 $$$$")},
     }
     if os.geteuid() == 0:
         # not for root, to whom limits on processes do not apply, and not for a user who has other processes

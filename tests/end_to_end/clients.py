@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from tests.end_to_end.certificates import Certificate
-from tests.end_to_end.programs import UNPACKED, Program, require, require_rsyslog_driver, require_rsyslog_relp
+from tests.end_to_end.programs import (
+    UNPACKED,
+    Program,
+    free_port,
+    is_free,
+    require,
+    require_rsyslog_driver,
+    require_rsyslog_relp,
+)
 
 PROGRAM = "sshd"
 PID = "4711"
@@ -135,6 +144,49 @@ class RsyslogRelp(Program):
         """Append messages to the file that it forwards."""
         with self._input.open("a") as file:
             file.write("".join(f"{text}\n" for text in texts))
+
+
+class RsyslogRelay(Program):
+    """rsyslogd that takes RFC 3164 datagrams, as from a host's programs, and forwards them as `gateway onboard` says.
+
+    What it forwards begins with the blank behind the tag, unlike the lines of a file.
+
+    Args:
+        folder: an empty folder for its configuration, state and output.
+        port: where the server listens.
+        relp: forward with omrelp, else with omfwd over TCP.
+    """
+
+    def __init__(self, folder: Path, port: int, *, relp: bool = False) -> None:
+        """Write the configuration."""
+        program = require("rsyslogd")
+        if relp:
+            require_rsyslog_relp()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._port = free_port(socket.SOCK_DGRAM)
+        output = 'type="omrelp"' if relp else 'type="omfwd" protocol="tcp" TCP_Framing="octet-counted"'
+        (folder / "rsyslog.conf").write_text(
+            f'global(workDirectory="{folder}" localHostname="{HOST}")\n'
+            'module(load="imudp")\n'
+            + ('module(load="omrelp")\n' if relp else "")
+            + f'input(type="imudp" address="127.0.0.1" port="{self._port}")\n'
+            f'action({output} target="127.0.0.1" port="{port}"\n'
+            '  template="RSYSLOG_SyslogProtocol23Format" action.resumeInterval="1" action.resumeRetryCount="-1")\n'
+        )
+        super().__init__([program, "-n", "-f", "rsyslog.conf", "-i", str(folder / "pid")], folder, name="rsyslogd")
+
+    def start(self) -> Self:
+        """Start it and wait until it takes datagrams, for what comes before is lost."""
+        super().start()
+        self.wait_until(lambda: not is_free(self._port, socket.SOCK_DGRAM), "its datagram socket")
+        return self
+
+    def send(self, texts: Iterable[str]) -> None:
+        """Send messages, each with the header that a local program would write."""
+        header = f"<38>{time.strftime('%b %e %H:%M:%S')} {HOST} {PROGRAM}[{PID}]:"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for text in texts:
+                sender.sendto(f"{header} {text}".encode(), ("127.0.0.1", self._port))
 
 
 class SyslogNg(Program):

@@ -85,12 +85,22 @@ def wait_until(
         pause = min(pause * 1.5, 0.05)
 
 
-def free_port() -> int:
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """Return a port of 127.0.0.1 that nobody listens on; only for programs that cannot be given port 0."""
-    with socket.socket() as probe:
+    with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def is_free(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> bool:
+    """Tell whether nobody listens on a port of 127.0.0.1."""
+    with socket.socket(type=kind) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class Program:

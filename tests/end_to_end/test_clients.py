@@ -10,7 +10,17 @@ from typing import Any, Literal
 import pytest
 
 from tests.end_to_end.certificates import Authority
-from tests.end_to_end.clients import HOST, PID, ClientTls, Rsyslog, SyslogNg, Transport, failed_logins, logger
+from tests.end_to_end.clients import (
+    HOST,
+    PID,
+    ClientTls,
+    Rsyslog,
+    RsyslogRelay,
+    SyslogNg,
+    Transport,
+    failed_logins,
+    logger,
+)
 from tests.end_to_end.gateway_process import RULE_OF_FIVE, GatewayProcess, Run, plain_sources, tls_source
 
 BYSTANDER = "198.51.100.8"
@@ -21,7 +31,12 @@ ADDRESSES = (f"192.0.2.{number}" for number in count(1))
 def gateway(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[GatewayProcess]:
     """One gateway for all clients: its rule counts each attacker by itself."""
     process = GatewayProcess(
-        tmp_path_factory.mktemp("clients") / "gateway", {**plain_sources(), "tls": tls_source(authority)}
+        tmp_path_factory.mktemp("clients") / "gateway",
+        {
+            **plain_sources(),
+            "tls": tls_source(authority),
+            "relp": {"relp": "127.0.0.1:0", "trusted": ["127.0.0.0/8", "::1"]},
+        },
     )
     process.write_rules([{**RULE_OF_FIVE, "do": process.recorder("--from", "${source.ip}")}])
     with process:
@@ -92,6 +107,16 @@ def test_rsyslog(
         event = event_of(gateway, attacker, transport)
         client.stop()
     assert event["log.syslog.hostname"] == HOST
+
+
+@pytest.mark.parametrize("relp", [False, True], ids=["tcp", "relp"])
+def test_rsyslog_with_what_programs_say(gateway: GatewayProcess, attacker: str, tmp_path: Path, relp: bool) -> None:
+    """What came to rsyslog as RFC 3164 arrives as RFC 5424 without the blank behind the tag, and the rule fires."""
+    dataset = "relp" if relp else "tcp"
+    with RsyslogRelay(tmp_path, gateway.port(dataset), relp=relp) as client:
+        client.send(attack(attacker))
+        event_of(gateway, attacker, dataset)
+        client.stop()
 
 
 @pytest.mark.parametrize("octet_counted", [False, True], ids=["lines", "octet-counted"])

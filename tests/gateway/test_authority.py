@@ -199,6 +199,7 @@ def test_onboard_prints_the_configuration_and_packs_the_bundle(
     text, err = capsys.readouterr()
     assert err.splitlines()[-2].startswith("gateway onboard: replaced ")
     assert ("time-reopen(10)" in text) == (program == "syslog-ng")
+    assert ('queue.size="50000" queue.timeoutEnqueue="60000"' in text) == (program == "rsyslog")
     assert 'gateway.example.com"' in text
     assert "6514" in text
     folder = home / "bundles/web1.example.com"
@@ -267,6 +268,7 @@ def test_onboard_by_relp(
     assert 'type="omrelp" target="gateway.example.com" port="2515"' in captured.out
     assert f'tls.tlslib="{library}"' in captured.out
     assert "nothing is" in captured.out
+    assert 'queue.size="50000" queue.timeoutEnqueue="60000"' in captured.out
     assert "no other machine" not in captured.err
     assert call(onboard, *words[:2], "syslog-ng", *words[3:]) == 1
     assert "syslog-ng does not send RELP" in capsys.readouterr().err

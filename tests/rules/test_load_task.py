@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -140,3 +141,104 @@ def test_what_is_probably_not_meant_is_a_warning(text: str, warning: str) -> Non
     assert steps
     assert not problems.errors
     assert str(problems.warnings[0]).startswith(warning)
+
+
+SCRIPTS = (
+    ["/bin/sh", "-c", "*"],
+    ["bash", "-ec", "*", "bash", "x"],
+    ["bash", "-euo", "pipefail", "-c", "*"],
+    ["bash", "-c", "-e", "--", "*"],
+    ["bash", "-oc", "pipefail", "*"],
+    ["bash", "--rcfile", "x", "--norc", "-c", "*"],
+    ["zsh", "-oextendedglob", "-c", "*"],
+    ["dash", "-c", "*"],
+    ["ash", "-c", "*"],
+    ["/usr/bin/ksh", "+x", "-c", "*"],
+    ["busybox", "sh", "-c", "*"],
+    ["/usr/bin/env", "-i", "-u", "A", "B=c", "sh", "-c", "*"],
+    ["env", "-S", "*"],
+    ["sudo", "-n", "-u", "www", "--", "A=b", "sh", "-c", "*"],
+    ["sudo", "--user=www", "nice", "-n", "5", "timeout", "-k", "1", "5s", "/bin/bash", "-lc", "*"],
+    ["nice", "-5", "sh", "-c", "*"],
+    ["timeout", "--signal", "KILL", "5", "python3.11", "-I", "-c", "*", "x"],
+    ["su", "www", "-c", "*"],
+    ["su", "--command=*"],
+    ["python", "-W", "ignore", "-uc", "*"],
+    ["python3", "-cprint('*')"],
+    ["perl", "-e", "*"],
+    ["perl", "-Mstrict", "-I", "lib", "-lane", "*", "file"],
+    ["perl", "-e", "1;", "-E", "*"],
+    ["ruby", "-rjson", "-r", "set", "-ne", "*"],
+    ["node", "--require", "x", "--eval", "*"],
+    ["node", "--eval=*"],
+    ["node", "-p", "*"],
+    ["nodejs", "-pe", "*"],
+    ["node", "-p", "-e", "*"],
+    ["node", "--print", "--eval", "*"],
+    ["php", "-d", "a=b", "-r", "*"],
+)
+"""Commands whose word with the star is a script."""
+
+
+def written(words: list[str], instead: str) -> str:
+    """Write a step whose star is something else."""
+    return json.dumps({"run": [word.replace("*", instead) for word in words]})
+
+
+@pytest.mark.parametrize("words", SCRIPTS, ids=" ".join)
+def test_no_event_gets_into_a_script(words: list[str]) -> None:
+    """However the interpreter is reached, the place is that of the field, and the advice is to pass an argument."""
+    text = written(words, "echo ${message}")
+    _, problems = load(text)
+    (error,) = problems.errors
+    assert str(error).startswith(f"f:1:{text.index('${message}') + 1}: ${{message}} would become part of this script")
+    advice = str(error).partition("pass it as an argument: ")[2]
+    assert not load(f"{{run: {advice}}}")[1].errors
+
+
+def test_the_advice_for_a_shell() -> None:
+    """It is what to write, letter by letter; a variable of the shell's own is told how to be one."""
+    _, problems = load("{run: [sh, -c, 'echo ${message}']}")
+    assert str(problems.errors[0]) == (
+        "f:1:22: ${message} would become part of this script, and so the text of an event a command; "
+        """pass it as an argument: [sh, -c, 'echo "$1"', sh, "${message}"]"""
+    )
+    _, problems = load("{run: [sh, -c, 'echo ${HOME}']}")
+    assert "(a variable of the script's own is $${HOME})" in str(problems.errors[0])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sh", "-c", 'echo "$1"', "sh", "*"],
+        ["bash", "-eo", "pipefail", "-c", "echo $1 $name $${HOME}", "bash", "*"],
+        ["sh", "/srv/script", "-c", "*"],
+        ["python3", "-m", "tool", "-c", "*"],
+        ["python3", "/srv/tool.py", "-c", "*"],
+        ["perl", "-Mstrict", "/srv/tool.pl", "-e", "*"],
+        ["perl", "-pi.bake", "/srv/tool.pl", "*"],
+        ["grep", "-c", "*"],
+        ["timeout", "5", "grep", "-e", "*", "/srv/python"],
+        ["sudo", "-u", "node", "logger", "-e", "*"],
+        ["env", "A=*", "logger"],
+        ["php", "/srv/tool.php", "-r", "*"],
+        ["sh", "-c"],
+        ["sudo", "-u"],
+        ["timeout"],
+    ],
+    ids=" ".join,
+)
+def test_an_event_may_be_an_argument(words: list[str]) -> None:
+    """What is no script may hold fields, and a script's own dollar signs are nothing to warn of."""
+    _, problems = load(written(words, "${message}"))
+    assert (problems.errors, problems.warnings) == ((), ())
+
+
+def test_two_dollar_signs_in_a_script_are_one() -> None:
+    """The shell's process id needs four; elsewhere two are no surprise."""
+    _, problems = load("{run: [sh, -c, 'kill -9 $$']}")
+    assert [str(warning) for warning in problems.warnings] == [
+        "f:1:25: this $$ reaches the script as a single $; for the two characters write $$$$"
+    ]
+    for words in ("[sh, -c, 'kill -9 $$$$ $${HOME}']", "[echo, 'a$$b']", "[sh, -c, 'echo $1', 'a$$b']"):
+        assert not load(f"{{run: {words}}}")[1].warnings
