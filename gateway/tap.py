@@ -200,7 +200,8 @@ class Gateway(MultiService):
         self._listeners = Listeners(
             reactor, self._pipeline, config.limits, self._notify, self._clock.now, socket.gethostname()
         )
-        inside = RunningInside(self._store, self._worker, self._clock.now, self._worker.status)
+        rules = lambda: [rule.name for rule in self._loaded.rules]  # noqa: E731 -- others after each reload
+        inside = RunningInside(self._store, self._worker, self._clock.now, self._worker.status, rules)
         self._worker.committed = inside.committed
         Control(reactor, config.state / "control.sock", inside, self._notify).setServiceParent(self)  # type: ignore[no-untyped-call]
         self._poll = LoopingCall(self._look_after)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.commands.check import USUAL, configuration
-from gateway.commands.looking import add_json, add_where, look, positive, since_when, stamp
+from gateway.commands.looking import add_json, add_where, in_one_line, look, positive, since_when, stamp
 from gateway.commands.terminal import BAD, DIM, GOOD, Page
 
 if TYPE_CHECKING:
@@ -220,7 +220,8 @@ def _parser(args: argparse.Namespace) -> Parser:
 
     if args.config is None and args.state_dir is not None:
         return Parser(builtin_grammars())
-    return load_all(configuration(args.config or USUAL)).parser
+    with in_one_line():
+        return load_all(configuration(args.config or USUAL)).parser
 
 
 def _in_words(event: Event, now: float) -> list[str | tuple[str, str | None]]:

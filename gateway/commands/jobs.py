@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gateway.commands.looking import Cell, add_json, add_where, job_for_json, look, positive, since_when, table, when
@@ -24,10 +24,10 @@ HELP = "list, show, retry and cancel jobs; pause and resume rules"
 LISTED = 50
 """Jobs that are listed as long as nobody asks for more."""
 
-STATES = ("waiting", "running", "succeeded", "failed", "dead", "cancelled", "dropped")
-"""The values of `gateway.jobs.records.State`, which is imported only when it is needed."""
+STATES = ("waiting", "retrying", "paused", "running", "succeeded", "failed", "dead", "cancelled", "dropped")
+"""What `gateway.control.values.shown_state` returns; that is imported only when it is needed."""
 
-UNSETTLED = ("waiting", "running", "failed", "dead")
+UNSETTLED = ("waiting", "retrying", "paused", "running", "failed", "dead")
 """Listed as long as nobody asks for other states: what is still to be done, and what somebody should look at."""
 
 
@@ -46,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     retry.add_argument("--box", metavar="NAME", help="all dead letters of a box")
     retry.add_argument("--all-dead", action="store_true", help="all dead letters")
     cancel = verbs.add_parser("cancel", help="end jobs, take them from those that wait, or throw dead letters away")
-    cancel.add_argument("ids", metavar="ID", nargs="+", help="ids of jobs, or their beginnings")
+    cancel.add_argument("ids", metavar="ID", nargs="*", help="ids of jobs, or their beginnings")
+    cancel.add_argument("--rule", metavar="NAME", help="all dead letters of a rule")
+    cancel.add_argument("--box", metavar="NAME", help="all dead letters of a box")
     dead = verbs.add_parser("dead", help="list the dead letters, by box")
     dead.add_argument("--box", metavar="NAME", help="only this box")
     pause = verbs.add_parser("pause", help="let the jobs of a rule wait: they are kept, and none is started")
@@ -91,9 +93,7 @@ def run(args: argparse.Namespace) -> int:
             case "retry":
                 return _retry(inside, args)
             case "cancel":
-                from gateway.control.values import Choice
-
-                return _tell(inside.cancel(Choice(tuple(args.ids))), as_json=args.json)
+                return _cancel(inside, args)
             case "dead":
                 return _dead(inside, args)
             case "pause" | "resume":
@@ -105,34 +105,39 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(inside: Running | Offline, args: argparse.Namespace) -> int:
     from gateway import clock
-    from gateway.control.values import JobQuery
+    from gateway.control.values import PAUSED, RETRYING, JobQuery
     from gateway.jobs.records import State
 
     now = clock.now()
     names = args.state or (STATES if args.all else UNSETTLED)
     query = JobQuery(
-        frozenset(map(State, names)),
+        frozenset(State.WAITING if name in (PAUSED, RETRYING) else State(name) for name in names),
         args.rule,
         since=None if args.since is None else now - args.since,
         open_states=bool(args.state or args.all),
         limit=args.limit,
+        shown=frozenset(names),
     )
     pages = _Pages(inside, query)
     jobs = list(pages)
     if args.json:
         for job in jobs:
-            print(json.dumps({**job_for_json(job.record), "short": job.short}, ensure_ascii=False))
+            print(json.dumps({**job_for_json(job.record, pages.paused), "short": job.short}, ensure_ascii=False))
     else:
         page = Page()
         if jobs:
             heads = ("ID", "RULE", "KEY", "PART", "STATE", "TRIES", "NEXT OR ENDED", "PROBLEM")
-            table(page, heads, [_row(job, now) for job in jobs])
+            table(page, heads, [_row(job, now, pages.paused) for job in jobs])
         else:
             page.line(
                 "there are no such jobs" if args.rule or args.state or args.since else "nothing waits, runs or failed"
             )
         if pages.more:
             page.line((f"there are more than these {len(jobs)}: --limit N", DIM))
+        for rule, since in sorted(pages.paused.items()):
+            if args.rule in (None, rule):
+                words = f"the rule {rule} is paused since {when(since, now)}"
+                page.line((words, DOUBTFUL), f"; `gateway jobs resume {rule}` lets its jobs go on")
     return say_damages(pages.damages)
 
 
@@ -142,6 +147,7 @@ class _Pages:
     Attributes:
         more: there are more than were wanted.
         damages: what could not be read, in words.
+        paused: rules that are paused, and since when.
     """
 
     def __init__(self, inside: Running | Offline, query: JobQuery) -> None:
@@ -149,6 +155,7 @@ class _Pages:
         self._query = query
         self.more = False
         self.damages: tuple[str, ...] = ()
+        self.paused: Mapping[str, float] = {}
 
     def __iter__(self) -> Iterator[ListedJob]:
         from dataclasses import replace
@@ -156,7 +163,7 @@ class _Pages:
         left, before = self._query.limit, None
         while True:
             page: JobPage = self._inside.jobs(replace(self._query, before=before, limit=left + 1))
-            self.damages = page.damages
+            self.damages, self.paused = page.damages, page.paused
             yield from page.jobs[:left]
             self.more = len(page.jobs) > left
             left -= len(page.jobs)
@@ -165,31 +172,43 @@ class _Pages:
                 return
 
 
-def _row(job: ListedJob, now: float) -> tuple[Cell, ...]:
+def _row(job: ListedJob, now: float, paused: Collection[str]) -> tuple[Cell, ...]:
     from gateway.control.queries import show_key
 
     record = job.record
     moment = record.ended if record.ended is not None else record.due
+    state = state_cell(record, paused)
     now_or_soon = record.ended is None and (record.state.value == "running" or record.due <= now)
     return (
         job.short,
         record.job.rule,
         show_key(record.job.key),
         record.job.part.value,
-        state_cell(record),
+        state,
         str(record.attempt or "-"),
-        "now" if now_or_soon else when(moment, now),
+        "-" if state[0] == "paused" else "now" if now_or_soon else when(moment, now),
         record.problem.partition("\n")[0] or "-",
     )
 
 
-def state_cell(record: JobRecord) -> tuple[str, str | None]:
-    """Return a job's state in its colour."""
-    colours = {"succeeded": GOOD, "failed": BAD, "dead": BAD, "running": GOOD, "cancelled": DIM, "dropped": DIM}
-    colour = colours.get(record.state.value)
-    if record.state.value == "waiting" and record.problem:
-        return "retrying", DOUBTFUL
-    return record.state.value, colour
+def state_cell(record: JobRecord, paused: Collection[str]) -> tuple[str, str | None]:
+    """Return a job's state in its colour; `paused` are the rules that are."""
+    from gateway.control.values import shown_state
+
+    state = shown_state(record, paused)
+    return state, _COLOURS.get(state)
+
+
+_COLOURS = {
+    "retrying": DOUBTFUL,
+    "paused": DOUBTFUL,
+    "running": GOOD,
+    "succeeded": GOOD,
+    "failed": BAD,
+    "dead": BAD,
+    "cancelled": DIM,
+    "dropped": DIM,
+}
 
 
 def _retry(inside: Running | Offline, args: argparse.Namespace) -> int:
@@ -201,6 +220,18 @@ def _retry(inside: Running | Offline, args: argparse.Namespace) -> int:
     made = inside.retry(Choice(tuple(args.ids), args.rule, args.box, args.all_dead))
     if not made and not args.json:
         print("there is nothing to retry")
+    return _tell(made, as_json=args.json)
+
+
+def _cancel(inside: Running | Offline, args: argparse.Namespace) -> int:
+    from gateway.control.values import Choice
+
+    many_ = args.rule is not None or args.box is not None
+    if bool(args.ids) == many_:
+        raise OperatorError("gateway jobs cancel: say which: ids, or dead letters by --rule NAME, --box NAME or both")
+    made = inside.cancel(Choice(tuple(args.ids), args.rule, args.box, all_dead=many_))
+    if not made and not args.json:
+        print("there are no such dead letters")
     return _tell(made, as_json=args.json)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.commands.check import USUAL, configuration
-from gateway.commands.looking import add_json, add_where, iso, journal_folder, roughly, state_folder, when
+from gateway.commands.looking import add_json, add_where, in_one_line, iso, journal_folder, roughly, state_folder, when
 from gateway.commands.terminal import BAD, DIM, GOOD, Page, many
 
 if TYPE_CHECKING:
@@ -179,7 +179,8 @@ def _retention(args: argparse.Namespace) -> Retention | None:
 
     if args.state_dir is not None:
         return None
-    return load(configuration(args.config or USUAL)).journal
+    with in_one_line():
+        return load(configuration(args.config or USUAL)).journal
 
 
 def _size(octets: int) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,12 +59,36 @@ def state_folder(args: argparse.Namespace) -> Path:
     """
     if args.state_dir is not None:
         folder: Path = args.state_dir
-        if not folder.is_dir():
+        try:
+            there = folder.is_dir()
+        except OSError as error:
+            raise OperatorError(f"the folder cannot be reached: {error.strerror}", Place(str(folder))) from None
+        if not there:
             raise OperatorError("there is no such folder; give the gateway's state folder", Place(str(folder)))
         return folder
     from gateway.config import load
 
-    return load(configuration(args.config or USUAL)).state
+    with in_one_line():
+        return load(configuration(args.config or USUAL)).state
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Say of a configuration that does not load only what comes first, for who looks inside came for something else.
+
+    Raises:
+        OperatorError: the first of its errors.
+    """
+    from gateway.config import ConfigErrors
+
+    try:
+        yield
+    except ConfigErrors as errors:
+        first, more = errors.errors[0], len(errors.errors) - 1
+        words = first.problem.partition("\n")[0]
+        others = f" ({more} more: `gateway check`)" if more else ""
+        advice = "`--state-dir DIR` looks into the state folder without the configuration"
+        raise OperatorError(f"{words}{others}; {advice}", first.place) from None
 
 
 def look(args: argparse.Namespace) -> Running | Offline:
@@ -81,18 +106,19 @@ def look(args: argparse.Namespace) -> Running | Offline:
     try:
         return Running(state)
     except NotRunningError:
-        return Offline(journal_folder(state), clock.now, lambda name: _rule(args, name))
+        return Offline(journal_folder(state), clock.now, lambda: _rules(args))
 
 
-def _rule(args: argparse.Namespace, name: str) -> Rule | None:
-    """Return a rule as the configuration has it now; None without one."""
+def _rules(args: argparse.Namespace) -> dict[str, Rule] | None:
+    """Return the rules as the configuration has them now; None without one."""
     if args.state_dir is not None:
         return None
     from gateway.config import load, read_rules
     from rules.load import merge
 
-    rules, _ = merge(read_rules(load(configuration(args.config or USUAL))))
-    return next((rule for rule in rules if rule.name == name), None)
+    with in_one_line():
+        rules, _ = merge(read_rules(load(configuration(args.config or USUAL))))
+    return {rule.name: rule for rule in rules}
 
 
 def journal_folder(state: Path) -> Path:
@@ -108,8 +134,10 @@ def journal_folder(state: Path) -> Path:
         there = any(folder.iterdir())
     except PermissionError:
         raise OperatorError(not_allowed(folder)) from None
-    except OSError:
+    except FileNotFoundError:
         there = False
+    except OSError as error:
+        raise OperatorError(f"the folder cannot be read: {error.strerror}", Place(str(folder))) from None
     if not there:
         raise OperatorError("no gateway has kept anything here yet", Place(str(folder)))
     return folder
@@ -173,12 +201,12 @@ def iso(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
-def job_for_json(record: JobRecord) -> dict[str, object]:
-    """Return a job as the commands print it for programs, without its event."""
-    from gateway.control.values import job_to_dict
+def job_for_json(record: JobRecord, paused: Collection[str] = ()) -> dict[str, object]:
+    """Return a job as the commands print it for programs, without its event; `paused` are the rules that are."""
+    from gateway.control.values import job_to_dict, shown_state
 
     times = {"created": iso(record.created), "due": iso(record.due), "ended": iso(record.ended)}
-    return {**job_to_dict(record), **times}
+    return {**job_to_dict(record), "state": shown_state(record, paused), **times}
 
 
 def table(page: Page, heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:

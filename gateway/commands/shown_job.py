@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gateway.commands.looking import iso, job_for_json, roughly, stamp, when
-from gateway.commands.terminal import BAD, DIM, GOOD, Page
+from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page
 from gateway.control.queries import show_key
+from gateway.control.values import PAUSED
 from gateway.jobs.records import AttemptRecord, State
 
 if TYPE_CHECKING:
@@ -28,14 +30,14 @@ def show(details: JobDetails, *, as_json: bool) -> None:
     from gateway import clock
 
     page, now = Page(), clock.now()
-    _job(page, details.record, now)
+    _job(page, details, now)
     _cause(page, details)
     for attempt in details.attempts:
         _attempt(page, attempt, now)
     if not details.attempts:
         page.row("attempts", "none has ended yet")
-    _others(page, "together with", details.siblings, now)
-    _others(page, "caused", details.caused, now)
+    _others(page, "together with", details.siblings, details.paused, now)
+    _others(page, "caused", details.caused, details.paused, now)
     if not details.complete:
         page.row("", ("too many jobs came after it to look through them all for those it caused", DIM))
     _event(page, details)
@@ -43,26 +45,32 @@ def show(details: JobDetails, *, as_json: bool) -> None:
 
 def _for_json(details: JobDetails) -> dict[str, object]:
     return {
-        **job_for_json(details.record),
+        **job_for_json(details.record, details.paused),
+        "paused": iso(details.paused.get(details.record.job.rule)),
         "event": dict(details.record.job.event),
         "cause_problem": details.cause_problem,
         "attempts": [
             {"number": one.number, "ended": iso(one.ended), "event": dict(one.fields)} for one in details.attempts
         ],
-        "siblings": list(map(job_for_json, details.siblings)),
-        "caused": list(map(job_for_json, details.caused)),
+        "siblings": [job_for_json(one, details.paused) for one in details.siblings],
+        "caused": [job_for_json(one, details.paused) for one in details.caused],
     }
 
 
-def _job(page: Page, record: JobRecord, now: float) -> None:
+def _job(page: Page, details: JobDetails, now: float) -> None:
     from gateway.commands.jobs import state_cell
 
-    job = record.job
+    record, job = details.record, details.record.job
     page.row("job", job.id)
     page.row("rule", job.rule, (f"  {job.part.value}", DIM))
     page.row("key", show_key(job.key))
     box = f" in the box {record.box}" if record.box else ""
-    page.row("state", state_cell(record), box, _moment(record, now))
+    state = state_cell(record, details.paused)
+    page.row("state", state, box, "" if state[0] == PAUSED else _moment(record, now))
+    since = details.paused.get(job.rule)
+    if since is not None:
+        words = f"the rule is paused since {when(since, now)}"
+        page.row("", (words, DOUBTFUL), f"; `gateway jobs resume {job.rule}` lets its jobs go on")
     tries = f", begun {record.attempt} times" if record.attempt > 1 else ", begun once" if record.attempt else ""
     if record.state is not State.SUCCEEDED:
         page.row("step", f"{record.step + 1}{tries}", (f"  {record.lane}", DIM))
@@ -121,14 +129,14 @@ def _span(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
 
 
-def _others(page: Page, label: str, records: tuple[JobRecord, ...], now: float) -> None:
+def _others(page: Page, label: str, records: tuple[JobRecord, ...], paused: Collection[str], now: float) -> None:
     from gateway.commands.jobs import state_cell
 
     for number, record in enumerate(records):
         moment = record.ended if record.ended is not None else record.due
         times = "" if record.ended is None and record.due <= now else f" {when(moment, now)}"
         what = f"{record.job.id[:SHORT]}  {record.job.rule}  {record.job.part.value}  "
-        page.row("" if number else label, what, state_cell(record), times)
+        page.row("" if number else label, what, state_cell(record, paused), times)
 
 
 def _event(page: Page, details: JobDetails) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gateway.jobs.records import JobRecord, State
 from parsers.errors import OperatorError
 from rules.job import Part
+from rules.schema import did_you_mean
 
 
 def is_undo_waiting(record: JobRecord) -> bool:
@@ -46,6 +49,44 @@ def check_close(record: JobRecord, now: float) -> None:
         raise OperatorError(f"is being undone already; see `gateway jobs show {record.job.id[:12]}`")
     if record.due <= now:
         raise OperatorError("is due to be undone already, and waits for its turn")
+
+
+def check_hold(rule: str, *, known: Collection[str] | None, paused: Collection[str]) -> None:
+    """Check that a rule can be paused or resumed; one that is paused can always be, also when it is no more.
+
+    Args:
+        rule: the name that was asked for.
+        known: names of the rules in use; None: they are not known.
+        paused: rules that are paused now.
+
+    Raises:
+        OperatorError: there is no such rule.
+    """
+    if known is not None and rule not in known and rule not in paused:
+        raise OperatorError(f'there is no rule "{rule}"{did_you_mean(rule, {*known, *paused})}')
+
+
+def words_for_begun(
+    record: JobRecord, words: str, *, known: Collection[str] | None, paused: Collection[str] = ()
+) -> str:
+    """Say what doing a job comes to: `words`, or what it waits for.
+
+    Args:
+        record: the job.
+        words: for one that nothing holds up.
+        known: names of the rules in use; None: they are not known.
+        paused: rules that are paused now.
+    """
+    if known is not None and record.job.rule not in known:
+        return f"waits until the rule {record.job.rule} is loaded again"
+    if is_held(record, paused):
+        return f"waits until `gateway jobs resume {record.job.rule}`: its rule is paused"
+    return words
+
+
+def is_held(record: JobRecord, paused: Collection[str]) -> bool:
+    """Tell whether a job belongs to what pausing its rule holds up; an undo or a report of a failure does not."""
+    return record.job.part is Part.DO and record.job.rule in paused
 
 
 def words_for_hold(*, paused: bool, done: bool) -> str:

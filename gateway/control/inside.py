@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks, succeed
@@ -110,12 +110,19 @@ class RunningInside:
         store: is read, page by page, so that no reader keeps an old state of it for long.
         worker: does what is to be changed.
         now: the wall clock, in seconds since 1970.
-        status: tells what runs and waits, ready for JSON.
+        status: tells what runs and waits, ready for JSON; `paused` in it: rules that are, and since when.
+        rules: gives the names of the rules in use.
     """
 
     def __init__(
-        self, store: Reads, worker: Changes, now: Callable[[], float], status: Callable[[], Mapping[str, Any]]
+        self,
+        store: Reads,
+        worker: Changes,
+        now: Callable[[], float],
+        status: Callable[[], Mapping[str, Any]],
+        rules: Callable[[], Collection[str]],
     ) -> None:
+        self._rules = rules
         self._store = store
         self._worker = worker
         self._now = now
@@ -124,11 +131,13 @@ class RunningInside:
 
     def jobs(self, query: JobQuery) -> Deferred[JobPage]:
         """Return some jobs, the newest first."""
-        return self._store.read(lambda database: queries.find_jobs(database, query))
+        paused = self._paused()
+        return self._store.read(lambda database: queries.find_jobs(database, query, paused))
 
     def job(self, prefix: str) -> Deferred[JobDetails]:
         """Return everything about one job."""
-        return self._store.read(lambda database: queries.job_details(database, prefix))
+        paused = self._paused()
+        return self._store.read(lambda database: queries.job_details(database, prefix, paused))
 
     def open_states(self, query: OpenQuery) -> Deferred[OpenPage]:
         """Return some open states."""
@@ -147,7 +156,8 @@ class RunningInside:
 
         def one(record: JobRecord) -> Deferred[Change]:
             changes.check_retry(record)
-            return self._worker.retry(record.job.id).addCallback(_change, record, "is done again now")
+            words = self._words_for_begun(record, "is done again now")
+            return self._worker.retry(record.job.id).addCallback(_change, record, words)
 
         return self._each(choice, one)
 
@@ -159,6 +169,12 @@ class RunningInside:
             return self._worker.cancel(record.job.id).addCallback(_change, record, changes.words_for_cancel(record))
 
         return self._each(choice, one)
+
+    def _paused(self) -> Mapping[str, float]:
+        return dict(self._status().get("paused", {}))
+
+    def _words_for_begun(self, record: JobRecord, words: str) -> str:
+        return changes.words_for_begun(record, words, known=self._rules(), paused=self._paused())
 
     @inlineCallbacks
     def _each(self, choice: Choice, one: Callable[[JobRecord], Deferred[Change]]):  # type: ignore[no-untyped-def]
@@ -183,10 +199,11 @@ class RunningInside:
         except OperatorError as error:
             return Change(record.job.id, record.job.rule, done=False, words=error.problem)
         done: bool = yield self._worker.close(record.job.rule, record.job.key)
-        return _change(done, record, "is undone now")
+        return _change(done, record, self._words_for_begun(record, "is undone now"))
 
     def hold(self, rule: str, *, paused: bool) -> Deferred[Change]:
         """Let the jobs of a rule wait from now on, or go on."""
+        changes.check_hold(rule, known=self._rules(), paused=self._paused())
         held = self._worker.hold(rule, paused=paused)
         return held.addCallback(lambda done: Change("", rule, done, changes.words_for_hold(paused=paused, done=done)))
 

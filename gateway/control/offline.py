@@ -40,12 +40,12 @@ class Offline:
     Args:
         folder: of the store.
         now: the wall clock, in seconds since 1970.
-        rules: gives the rule of a name as the configuration has it, None where there is none.
+        rules: gives the rules by their names as the configuration has them; None where there is no configuration.
     """
 
     running = False
 
-    def __init__(self, folder: Path, now: Callable[[], float], rules: Callable[[str], Rule | None]) -> None:
+    def __init__(self, folder: Path, now: Callable[[], float], rules: Callable[[], Mapping[str, Rule] | None]) -> None:
         self._rules = rules
         self._folder = folder
         self._now = now
@@ -53,19 +53,21 @@ class Offline:
 
     def jobs(self, query: JobQuery) -> JobPage:
         """Return some jobs, the newest first."""
-        return queries.find_jobs(self._database, query)
+        return queries.find_jobs(self._database, query, self._database.paused)
 
     def job(self, prefix: str) -> JobDetails:
         """Return everything about the job whose id begins so."""
-        return queries.job_details(self._database, prefix)
+        return queries.job_details(self._database, prefix, self._database.paused)
 
     def retry(self, choice: Choice) -> list[Change]:
         """Let jobs be done again at the next start."""
+        rules = self._rules()
 
         def retry(database: Database, record: JobRecord) -> str:
             changes.check_retry(record)
-            transactions.retry(database, record.job.id, self._rules, self._now())
-            return f"is done again {AT_NEXT_START}"
+            transactions.retry(database, record.job.id, (rules or {}).get, self._now())
+            words = f"is done again {AT_NEXT_START}"
+            return changes.words_for_begun(record, words, known=rules, paused=database.paused)
 
         return self._change(choice, retry)
 
@@ -93,14 +95,17 @@ class Offline:
             except OperatorError as error:
                 return Change(record.job.id, record.job.rule, done=False, words=error.problem)
             transactions.undo_now(database, record.job.rule, record.job.key, self._now())
-            return Change(record.job.id, record.job.rule, done=True, words=f"is undone {AT_NEXT_START}")
+            words = changes.words_for_begun(record, f"is undone {AT_NEXT_START}", known=self._rules())
+            return Change(record.job.id, record.job.rule, done=True, words=words)
 
         return self._write(close)
 
     def hold(self, rule: str, *, paused: bool) -> Change:
         """Let the jobs of a rule wait from the next start on, or go on then."""
+        known = self._rules()
 
         def hold(database: Database) -> Change:
+            changes.check_hold(rule, known=known, paused=database.paused)
             done = transactions.hold(database, rule, paused=paused, now=self._now())
             return Change("", rule, done, changes.words_for_hold(paused=paused, done=done))
 
@@ -115,8 +120,8 @@ class Offline:
         raise GoneError("the gateway does not run, so that nothing new will come")
 
     def status(self) -> Mapping[str, Any]:
-        """Say that nothing runs."""
-        return {"running": False}
+        """Say that nothing runs, and which rules are paused since when."""
+        return {"running": False, "paused": dict(self._database.paused)}
 
     def end(self) -> None:
         """Close the files."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.control.values import (
@@ -47,22 +48,30 @@ MOST_CANDIDATES = 5
 MOST_DAMAGES = 20
 """Damaged jobs that are named; `gateway journal verify` names them all."""
 
+_ATTEMPT = re.compile(r"([0-9a-fA-F]{32})-[0-9]+")
+
 MOST_CHANGED = 10_000
 """Jobs that one request changes at most; a second request takes the next."""
 
 
-def find_jobs(database: Database, query: JobQuery) -> JobPage:
-    """Return one page of jobs; it may hold none and still have one that follows."""
+def find_jobs(database: Database, query: JobQuery, paused: Mapping[str, float]) -> JobPage:
+    """Return one page of jobs; it may hold none and still have one that follows.
+
+    Args:
+        database: the store.
+        query: which jobs.
+        paused: rules that are paused, and since when.
+    """
     found: list[ListedJob] = []
     wanted = min(query.limit, PAGE)
     records = database.jobs(states=query.states, rule=query.rule, part=query.part, before=query.before, limit=PAGE)
     for record in records:
-        if query.wants(record):
+        if query.wants(record, paused):
             found.append(ListedJob(record, short_id(database, record.job.id)))
             if len(found) >= wanted:
-                return JobPage(tuple(found), record.number, _damages(database))
+                return JobPage(tuple(found), record.number, _damages(database), paused)
     following = records[-1].number if len(records) == PAGE else None
-    return JobPage(tuple(found), following, _damages(database))
+    return JobPage(tuple(found), following, _damages(database), paused)
 
 
 def _damages(database: Database) -> tuple[str, ...]:
@@ -78,11 +87,13 @@ def short_id(database: Database, identity: str) -> str:
 
 
 def find_job(database: Database, prefix: str) -> JobRecord:
-    """Return the job whose id begins so.
+    """Return the job whose id begins so; the whole id may be that of an attempt, `ID-STEP`, as GATEWAY_JOB has it.
 
     Raises:
         OperatorError: there is none, or there are several.
     """
+    if (attempt := _ATTEMPT.fullmatch(prefix)) is not None:
+        prefix = attempt[1]
     if not prefix or set(prefix) - set(string.hexdigits):
         raise OperatorError(f"{prefix!r} is no job's id: those are hex digits; `gateway jobs` lists them")
     records = database.find(prefix.lower())
@@ -95,8 +106,8 @@ def find_job(database: Database, prefix: str) -> JobRecord:
     return records[0]
 
 
-def job_details(database: Database, prefix: str) -> JobDetails:
-    """Return everything about one job.
+def job_details(database: Database, prefix: str, paused: Mapping[str, float]) -> JobDetails:
+    """Return everything about one job; `paused` are the rules that are, and since when.
 
     Raises:
         OperatorError: as `find_job`.
@@ -118,7 +129,7 @@ def job_details(database: Database, prefix: str) -> JobDetails:
     cause = database.entry(record.cause)
     problem = cause.problem if isinstance(cause, Damage) else None if cause else "it is kept no longer"
     attempts = tuple(database.attempts(record.job.id))
-    return JobDetails(record, attempts, problem, tuple(siblings), tuple(caused), looked <= LOOKED_THROUGH)
+    return JobDetails(record, attempts, problem, tuple(siblings), tuple(caused), looked <= LOOKED_THROUGH, paused)
 
 
 def _later(database: Database, created: float) -> Iterator[JobRecord]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.control.changes import is_undo_waiting
+from gateway.control.changes import is_held, is_undo_waiting
 from gateway.jobs.records import AttemptRecord, Damage, JobRecord, State
 from rules.job import Job, Part
 
@@ -15,6 +15,20 @@ PAGE = 200
 
 Values = Mapping[str, Any]
 """The members of one JSON object."""
+
+WAITING = "waiting"
+RETRYING = "retrying"
+PAUSED = "paused"
+
+
+def shown_state(record: JobRecord, paused: Collection[str]) -> str:
+    """Return a job's state as operators see it: what waits also `retries`, or is `paused` with its rule."""
+    if record.state is not State.WAITING:
+        state: str = record.state.value
+        return state
+    if is_held(record, paused):
+        return PAUSED
+    return RETRYING if record.attempt else WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +39,7 @@ class JobQuery:
         states: None: all.
         box: dead letters of this box; None: it does not matter.
         since: created or ended then or later; seconds since 1970.
+        shown: states as operators see them (`shown_state`); None: all.
         open_states: those that only wait for their time to be undone, too.
         before: jobs with a number less than this; a page's `following`.
         limit: how many at most.
@@ -38,11 +53,13 @@ class JobQuery:
     open_states: bool = True
     before: int | None = None
     limit: int = PAGE
+    shown: frozenset[str] | None = None
 
-    def wants(self, record: JobRecord) -> bool:
-        """Tell whether a job is one of them."""
+    def wants(self, record: JobRecord, paused: Collection[str] = ()) -> bool:
+        """Tell whether a job is one of them; `paused` are the rules that are."""
         return (
             (self.states is None or record.state in self.states)
+            and (self.shown is None or shown_state(record, paused) in self.shown)
             and self.rule in (None, record.job.rule)
             and self.part in (None, record.job.part)
             and self.box in (None, record.box)
@@ -61,12 +78,13 @@ class JobQuery:
             "open_states": self.open_states,
             "before": self.before,
             "limit": self.limit,
+            "shown": None if self.shown is None else sorted(self.shown),
         }
 
     @classmethod
     def from_dict(cls, values: Values) -> JobQuery:
         """Take one apart."""
-        states, part = values["states"], values["part"]
+        states, part, shown = values["states"], values["part"], values.get("shown")
         return cls(
             None if states is None else frozenset(map(State, states)),
             _text_or_none(values["rule"]),
@@ -76,6 +94,7 @@ class JobQuery:
             bool(values["open_states"]),
             None if values["before"] is None else int(values["before"]),
             min(int(values["limit"]), PAGE),
+            None if shown is None else frozenset(map(str, shown)),
         )
 
 
@@ -103,11 +122,13 @@ class JobPage:
     Attributes:
         following: the `before` of the next page, None at the end.
         damages: jobs that could not be read, in words.
+        paused: rules that are paused, and since when.
     """
 
     jobs: tuple[ListedJob, ...] = ()
     following: int | None = None
     damages: tuple[str, ...] = ()
+    paused: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
@@ -115,12 +136,18 @@ class JobPage:
             "jobs": [job.to_dict() for job in self.jobs],
             "following": self.following,
             "damages": list(self.damages),
+            "paused": dict(self.paused),
         }
 
     @classmethod
     def from_dict(cls, values: Values) -> JobPage:
         """Take one apart."""
-        return cls(tuple(map(ListedJob.from_dict, values["jobs"])), values["following"], tuple(values["damages"]))
+        return cls(
+            tuple(map(ListedJob.from_dict, values["jobs"])),
+            values["following"],
+            tuple(values["damages"]),
+            _paused(values),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +160,7 @@ class JobDetails:
         siblings: the jobs of the same rule, key and event: its `do`, its `undo`.
         caused: the jobs that its own attempts caused, the newest first.
         complete: False when there were too many jobs to look through for those it caused.
+        paused: rules that are paused, and since when.
     """
 
     record: JobRecord
@@ -141,6 +169,7 @@ class JobDetails:
     siblings: tuple[JobRecord, ...] = ()
     caused: tuple[JobRecord, ...] = ()
     complete: bool = True
+    paused: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
@@ -154,6 +183,7 @@ class JobDetails:
             "siblings": list(map(job_to_dict, self.siblings)),
             "caused": list(map(job_to_dict, self.caused)),
             "complete": self.complete,
+            "paused": dict(self.paused),
         }
 
     @classmethod
@@ -167,6 +197,7 @@ class JobDetails:
             tuple(map(job_from_dict, values["siblings"])),
             tuple(map(job_from_dict, values["caused"])),
             bool(values["complete"]),
+            _paused(values),
         )
 
 
@@ -373,6 +404,10 @@ def job_from_dict(values: Values) -> JobRecord:
         str(values["problem"]),
         _number_or_none(values["ended"]),
     )
+
+
+def _paused(values: Values) -> Mapping[str, float]:
+    return {str(rule): float(since) for rule, since in values["paused"].items()}
 
 
 def _text_or_none(value: object) -> str | None:

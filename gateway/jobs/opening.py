@@ -51,6 +51,10 @@ _INDEXES = (
 )
 
 
+class BeyondOpeningError(OperatorError):
+    """The file is damaged so far that nothing in it can be read, or there is nothing in it."""
+
+
 @dataclass(slots=True)
 class Opened:
     """What opening came to."""
@@ -105,14 +109,13 @@ def open_for_reading(folder: Path) -> Opened:
         OperatorError: there is none, it is none of ours, it cannot be read.
     """
     path = folder / DATABASE
-    if not path.exists():
-        raise OperatorError(f"there is no journal in {folder}; a gateway that has run makes it")
+    check_there(folder)
     noted, damages = read_mark(folder / MARK)  # before the database: a mark is never newer than what is read then
     sql = None
     try:
         sql = connect(path, readonly=True)
         if _is_new(sql, folder):
-            raise OperatorError(f"the journal in {folder} is empty; a gateway that has run makes it")
+            raise BeyondOpeningError(f"the journal in {folder} is empty; a gateway that has run makes it")
         meta = _read_meta(sql, noted, damages)
     except (sqlite3.Error, OperatorError) as error:
         if sql is not None:
@@ -125,6 +128,27 @@ def open_for_reading(folder: Path) -> Opened:
     return Opened(sql, meta, damages=damages)
 
 
+def check_there(folder: Path) -> None:
+    """Check that the database's file is in its folder.
+
+    Raises:
+        OperatorError: it is not, or the folder cannot be looked into.
+    """
+    path = folder / DATABASE
+    try:
+        if path.exists():
+            return
+        has_mark = (folder / MARK).exists()
+    except OSError as error:
+        raise OperatorError(f"cannot look into the journal's folder {folder}: {error.strerror}") from None
+    if has_mark:
+        raise OperatorError(
+            f"the database file {path} is missing, though a gateway has written here; put it back, "
+            "or start the gateway: it makes a new one, and tells what is lost"
+        )
+    raise OperatorError(f"there is no journal in {folder}; a gateway that has run makes it")
+
+
 def unusable(folder: Path, error: sqlite3.Error | OSError) -> OperatorError:
     """Say why the file cannot be used, and what to do."""
     path = folder / DATABASE
@@ -134,7 +158,7 @@ def unusable(folder: Path, error: sqlite3.Error | OSError) -> OperatorError:
         return OperatorError(f"cannot open the journal {path} (is its folder writable?): {words}")
     if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
         return OperatorError(f"cannot open the journal {path}: {error}")
-    return OperatorError(f"the journal {path} is damaged beyond opening ({error}); see `gateway journal repair`")
+    return BeyondOpeningError(f"the journal {path} is damaged beyond opening ({error}); see `gateway journal repair`")
 
 
 def lost_commits(noted: Mark, meta: Meta) -> Iterator[Damage]:
@@ -150,20 +174,23 @@ def _is_new(sql: sqlite3.Connection, folder: Path) -> bool:
     try:
         (application,) = sql.execute("PRAGMA application_id").fetchone()
         (version,) = sql.execute("PRAGMA user_version").fetchone()
+        if application == APPLICATION_ID and version > SCHEMA:  # before its tables, which may be of a newer form too
+            raise OperatorError(
+                f"the journal in {folder} was written by a newer gateway (form {version}, this one knows {SCHEMA}); "
+                "install that version again, or move the folder out of the way"
+            )
         (tables,) = sql.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
-            raise OperatorError(f"{folder / DATABASE} is no SQLite database, or its first octets are damaged") from None
+            raise BeyondOpeningError(
+                f"{folder / DATABASE} is no SQLite database, or its first octets are damaged; "
+                "`gateway journal repair` puts it aside and begins a new one"
+            ) from None
         raise
     if not tables and not application:
         return True
     if application != APPLICATION_ID:
         raise OperatorError(f"{folder / DATABASE} is a database, but no gateway's journal; move it out of the way")
-    if version > SCHEMA:
-        raise OperatorError(
-            f"the journal in {folder} was written by a newer gateway (form {version}, this one knows {SCHEMA}); "
-            "install that version again, or move the folder out of the way"
-        )
     return False
 
 

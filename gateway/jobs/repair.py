@@ -14,7 +14,7 @@ from gateway.jobs.database import Database
 from gateway.jobs.journal_lock import JournalLock
 from gateway.jobs.journal_rows import KNOWN
 from gateway.jobs.mark import Mark, MarkFile, read_mark
-from gateway.jobs.opening import create
+from gateway.jobs.opening import BeyondOpeningError, check_there, create
 from gateway.jobs.records import AttemptRecord, Damage, JobRecord
 from gateway.jobs.schema import (
     ATTEMPT_COLUMNS,
@@ -58,10 +58,10 @@ def repair(folder: Path) -> Repair:
     """Copy all that can be read into a new file, and put it in the place of the old one, which is kept beside it.
 
     Raises:
-        OperatorError: a gateway runs, or there is no journal, or no room for the copy.
+        OperatorError: a gateway runs, or there is no journal, or it is whole and none of ours (of another program, of
+            a newer gateway), or it cannot be opened for another reason than damage, or there is no room for the copy.
     """
-    if not (folder / DATABASE).exists():
-        raise OperatorError(f"there is no journal in {folder}")
+    check_there(folder)
     lock = JournalLock(folder / LOCK)
     try:
         return _Copy(folder).run()
@@ -81,13 +81,33 @@ class _Copy:
         self._rows = 0
 
     def run(self) -> Repair:
-        self._remove_new()
         noted, _ = read_mark(self._folder / MARK)
+        old = self._open_old()  # before anything is made or removed: it may be none of ours
+        try:
+            meta = self._make(old, noted or Mark())
+        finally:
+            if isinstance(old, Database):
+                old.close()
+        self._exchange()
+        mark = MarkFile(self._folder / MARK)
+        mark.write(Mark(meta.commits, meta.journal.next, meta.jobs.next, meta.attempts.next))
+        mark.close()
+        return self._report
+
+    def _open_old(self) -> Database | BeyondOpeningError:
+        try:
+            return Database.open(self._folder, readonly=True)
+        except BeyondOpeningError as error:
+            return error
+
+    def _make(self, old: Database | BeyondOpeningError, noted: Mark) -> Meta:
+        """Make the new file, beside the old one."""
+        self._remove_new()
         sql = connect(self._new)
         try:
             create(sql)
             sql.execute("BEGIN")
-            meta = self._copy(sql, noted or Mark())
+            meta = self._copy(sql, old, noted)
             sql.execute("UPDATE meta SET crc = ?, body = ? WHERE one = 1", meta.row())
             sql.execute("COMMIT")
             sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -96,32 +116,23 @@ class _Copy:
             self._remove_new()
             raise
         sql.close()
-        self._exchange()
-        mark = MarkFile(self._folder / MARK)
-        mark.write(Mark(meta.commits, meta.journal.next, meta.jobs.next, meta.attempts.next))
-        mark.close()
-        return self._report
+        return meta
 
-    def _copy(self, sql: sqlite3.Connection, noted: Mark) -> Meta:
-        try:
-            old = Database.open(self._folder, readonly=True)
-        except OperatorError as error:
+    def _copy(self, sql: sqlite3.Connection, old: Database | BeyondOpeningError, noted: Mark) -> Meta:
+        if isinstance(old, BeyondOpeningError):
             meta = Meta(noted.commits, Span(1, noted.journal), Span(1, noted.jobs), Span(1, noted.attempts))
             self._report.losses += [
-                Damage(table, 1, following - 1, str(error))
+                Damage(table, 1, following - 1, str(old))
                 for table, following in zip(("journal", "jobs", "attempts"), noted[1:], strict=True)
                 if following > 1
             ]
         else:
-            try:
-                old.begin()
-                reading = Reading(old)
-                meta = reading.meta.copy()
-                self._report.losses += [damage for damage in old.damages if damage.first is not None]
-                self._copy_journal(sql, reading.journal())
-                self._copy_rows(sql, reading)
-            finally:
-                old.close()
+            old.begin()
+            reading = Reading(old)
+            meta = reading.meta.copy()
+            self._report.losses += [damage for damage in old.damages if damage.first is not None]
+            self._copy_journal(sql, reading.journal())
+            self._copy_rows(sql, reading)
             for table, following in zip(("journal", "jobs", "attempts"), noted[1:], strict=True):
                 span: Span = getattr(meta, table)
                 setattr(meta, table, Span(span.first, max(span.next, following)))

@@ -33,6 +33,9 @@ RETRYING = "e" * 32
 DONE = "f" * 32
 LINK = "a" * 32
 
+RULES = ("ssh-bruteforce", "import", "backup", "link")
+"""The rules of those jobs."""
+
 
 def job(
     identity: str,

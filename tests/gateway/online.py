@@ -17,7 +17,7 @@ from gateway import clock
 from gateway.commands import main
 from gateway.control.inside import RunningInside
 from gateway.control.server import Control
-from tests.gateway.kept import Changing, Reading, fill
+from tests.gateway.kept import RULES, Changing, Reading, fill
 from tests.gateway.told import Told
 
 reactor: Any = _reactor
@@ -52,7 +52,10 @@ class OnlineCase(TestCase):
         fill(self.state / "journal", clock.now())
         self.told = Told()
         self.worker = Changing()
-        self.inside = RunningInside(Reading(self.state / "journal"), self.worker, clock.now, lambda: {"running": 0})
+        self.paused: dict[str, float] = {}
+        self.inside = RunningInside(
+            Reading(self.state / "journal"), self.worker, clock.now, lambda: {"paused": self.paused}, lambda: RULES
+        )
         self.control = Control(reactor, self.state / "control.sock", self.inside, self.told)
         self.control.startService()
         self.addCleanup(lambda: self.control.stopService() if self.control.running else None)

@@ -23,7 +23,7 @@ from gateway.control.wire import MAX_REQUEST, short_way
 from gateway.jobs.blocks import decode_origin
 from gateway.jobs.records import State
 from gateway.notices.life import ControlFailed, ControlMissing, ControlRefused, OperatorChanged
-from tests.gateway.kept import BAN, DONE, FAILED_LOGIN, IMPORT, NOW, REPORT, SSHD, UNBAN, Changing, Reading, fill
+from tests.gateway.kept import BAN, DONE, FAILED_LOGIN, IMPORT, NOW, REPORT, RULES, SSHD, UNBAN, Changing, Reading, fill
 from tests.gateway.told import Told
 
 reactor: Any = _reactor
@@ -47,7 +47,10 @@ class Asked:
         self.worker = Changing()
         self.told = Told()
         self.clock = Clock()
-        self.inside = RunningInside(Reading(folder), self.worker, lambda: NOW, lambda: {"running": 0})
+        self.rules = set(RULES)
+        self.inside = RunningInside(
+            Reading(folder), self.worker, lambda: NOW, lambda: {"running": 0}, lambda: self.rules
+        )
         who = os.geteuid() if uid is None else uid
         self.factory = AskingFactory(self.inside, self.told, self.clock, lambda _: who)
         self.protocol, self.wire = self.connect()
@@ -156,6 +159,15 @@ def test_many_jobs_are_chosen_at_once(asked: Asked, choice: Choice, ids: list[st
     """All dead letters, those of a box, or what failed of a rule."""
     asked.ask("retry", choice=choice.to_dict())
     assert [identity for _, identity in asked.worker.asked] == ids
+
+
+def test_what_waits_for_its_rule_says_so(asked: Asked) -> None:
+    """A job or an open state of a rule that is not loaded is not said to be done now."""
+    asked.rules -= {"import", "link"}
+    (made,) = asked.ask("retry", choice=Choice((IMPORT,)).to_dict())
+    assert (made["done"], made["words"]) == (True, "waits until the rule import is loaded again")
+    made = asked.ask("close", rule=None, key=["web,eth0"])
+    assert made["words"] == "waits until the rule link is loaded again"
 
 
 def test_what_changed_meanwhile_is_said(asked: Asked) -> None:
@@ -337,7 +349,7 @@ class Listening(TestCase):
         self.path.parent.mkdir(parents=True)
         self.told = Told()
         fill(self.path.parent / "journal")
-        self.inside = RunningInside(Reading(self.path.parent / "journal"), Changing(), lambda: NOW, dict)
+        self.inside = RunningInside(Reading(self.path.parent / "journal"), Changing(), lambda: NOW, dict, lambda: RULES)
 
     def control(self) -> Control:
         """Start one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from twisted.internet.defer import inlineCallbacks
 
 from gateway import clock
+from gateway.commands import jobs as commands
 from gateway.jobs.database import Database
 from gateway.jobs.records import State
 from tests.gateway.kept import BAN, DONE, IMPORT, LINK, REPORT, RETRYING, UNBAN, fill
@@ -48,7 +50,9 @@ def database(state: Path) -> Iterator[Database]:
     ("words", "ids"),
     [
         ([], [DONE, RETRYING, REPORT, IMPORT]),
-        (["--state", "waiting"], [LINK, RETRYING, REPORT, UNBAN]),
+        (["--state", "waiting"], [LINK, REPORT, UNBAN]),
+        (["--state", "retrying"], [RETRYING]),
+        (["--state", "paused"], []),
         (["--state", "dead", "--state", "failed"], [DONE, IMPORT]),
         (["--all"], [LINK, DONE, RETRYING, REPORT, IMPORT, UNBAN, BAN]),
         (["--all", "--limit", "2"], [LINK, DONE]),
@@ -145,6 +149,131 @@ def test_pause_and_resume_without_a_gateway(state: Path, database: Database) -> 
     assert jobs(state, "resume", "import").out == "import  is not paused\n"
 
 
+def test_a_paused_rule_is_seen(state: Path) -> None:
+    """The list ends with it, its `do` jobs say so, `show` does; what a program reads agrees."""
+    jobs(state, "pause", "backup")
+    jobs(state, "pause", "import")
+    lines = jobs(state).out.splitlines()
+    assert lines[-2].startswith("the rule backup is paused since ")
+    assert lines[-2].endswith(" ago); `gateway jobs resume backup` lets its jobs go on")
+    assert [line.split()[:5] for line in lines[2:4]] == [
+        ["eeeeeeee", "backup", "-", "do", "paused"],
+        ["dddddddd", "import", "a.csv,eve", "on_failure", "waiting"],
+    ]
+    assert listed(state, "--state", "paused") == [RETRYING]
+    assert listed(state, "--state", "retrying") == []
+    assert "resume backup" not in jobs(state, "--rule", "import").out
+    assert json.loads(jobs(state, "--state", "paused", "--json").out)["state"] == "paused"
+    assert "state       paused\n            the rule is paused since " in jobs(state, "show", "eeee").out
+    told = json.loads(jobs(state, "show", "eeee", "--json").out)
+    assert told["state"] == "paused"
+    assert told["paused"]
+    jobs(state, "resume", "backup")
+    assert json.loads(jobs(state, "show", "eeee", "--json").out)["paused"] is None
+    assert "backup is paused" not in jobs(state).out
+
+
+def test_the_states_are_those_that_are_shown() -> None:
+    """What can be asked for is what jobs show."""
+    assert set(commands.STATES) == {state.value for state in State} | {"retrying", "paused"}
+
+
+RULES = """
+sources: {a: {tcp: 1514}}
+state: s
+rules: [rules.yaml]
+library: []
+"""
+RULE = "- {rule: backup, match: {message: {contains: x}}, do: {run: [/bin/true]}}\n"
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Path:
+    """Return a configuration with the rule `backup` alone, on whose state folder no gateway runs."""
+    fill(tmp_path / "s" / "journal", clock.now())
+    (tmp_path / "gateway.yaml").write_text(RULES)
+    (tmp_path / "rules.yaml").write_text(RULE)
+    return tmp_path / "gateway.yaml"
+
+
+def test_pausing_what_is_no_rule(configured: Path) -> None:
+    """It is said, with the nearest name; a rule that is paused can be resumed also when it is no more."""
+    for verb in ("pause", "resume"):
+        ran = run("jobs", verb, "bakcup", "--config", str(configured))
+        assert (ran.code, ran.err) == (1, 'there is no rule "bakcup"; did you mean "backup"?\n')
+    assert run("jobs", "pause", "backup", "--config", str(configured)).code == 0
+    jobs(configured.parent / "s", "pause", "gone")
+    assert run("jobs", "resume", "gone", "--config", str(configured)).out == "gone  goes on\n"
+
+
+def test_retry_for_a_rule_that_is_not_loaded(configured: Path) -> None:
+    """The job waits until it is; one of a paused rule until that is resumed."""
+    run("jobs", "pause", "backup", "--config", str(configured))
+    assert run("jobs", "retry", "cccc", "eeee", "--config", str(configured)).out.splitlines() == [
+        "cccccccccccc  import  waits until the rule import is loaded again",
+        "eeeeeeeeeeee  backup  waits until `gateway jobs resume backup`: its rule is paused",
+    ]
+    ran = run("open", "close", "203.0.113.9", "--config", str(configured))
+    assert ran.out.endswith("  waits until the rule ssh-bruteforce is loaded again\n")
+
+
+def test_a_configuration_that_does_not_load(configured: Path) -> None:
+    """Its first error in one line, and how to look without it."""
+    configured.write_text("sources: {a: {tcp: 1}, b: {tcp: x}, c: {tpc: 1}}\nmial: 1\n")
+    for command in (["jobs"], ["open"], ["events"], ["journal", "status"]):
+        ran = run(*command, "--config", str(configured))
+        assert ran.code == 1
+        assert len(ran.err.splitlines()) == 1
+        assert ran.err.startswith(f"{configured}:1:")
+        assert " more: `gateway check`); `--state-dir DIR` looks" in ran.err
+
+
+def test_the_name_that_a_task_has_for_its_job(state: Path) -> None:
+    """GATEWAY_JOB is the id and the step."""
+    assert f"job         {IMPORT}\n" in jobs(state, "show", f"{IMPORT}-1").out
+    assert jobs(state, "retry", f"{IMPORT}-12").code == 0
+    assert jobs(state, "cancel", f"{REPORT}-2").code == 0
+    assert "is no job's id" in jobs(state, "show", "cccc-1").err
+
+
+@pytest.mark.parametrize(
+    "words", [["--box", "invoices"], ["--rule", "import"], ["--rule", "import", "--box", "invoices"]]
+)
+def test_cancel_of_many(state: Path, words: list[str]) -> None:
+    """The dead letters of a box or a rule are thrown away; what waits and what failed stays."""
+    ran = jobs(state, "cancel", *words)
+    assert (ran.code, ran.out) == (0, "cccccccccccc  import  is thrown away, out of the box invoices\n")
+    assert listed(state) == [DONE, RETRYING, REPORT]
+    assert jobs(state, "cancel", *words).out == "there are no such dead letters\n"
+    assert "say which" in jobs(state, "cancel", "dd", *words).err
+    assert "say which" in jobs(state, "cancel").err
+
+
+def test_folders_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not said that nothing was kept there."""
+    (tmp_path / "journal").write_text("")
+    assert "the folder cannot be read: Not a directory" in jobs(tmp_path).err
+
+    def refuse(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert "the folder cannot be reached: Permission denied" in jobs(tmp_path).err
+
+
+def test_a_database_that_is_missing_or_overwritten(state: Path) -> None:
+    """Both are said, and what helps."""
+    file = state / "journal" / "journal.db"
+    for log in state.glob("journal/journal.db-*"):
+        log.unlink()
+    file.write_bytes(b"x" * 8192)
+    assert "`gateway journal repair`" in jobs(state).err
+    file.unlink()
+    for ran in (jobs(state), run("journal", "repair", "--state-dir", str(state))):
+        assert ran.code == 1
+        assert ran.err.startswith(f"the database file {file} is missing, though a gateway has written here")
+
+
 def test_retry_of_nothing_in_particular(state: Path) -> None:
     """It has to be said which."""
     assert "say which" in jobs(state, "retry").err
@@ -218,3 +347,19 @@ class Online(OnlineCase):
         assert ran.out == "eeeeeeeeeeee  backup  is cancelled: what it has done so far stays as it is\n"
         assert self.worker.asked == [("retry", IMPORT), ("cancel", RETRYING)]
         assert len(self.told) == 2
+
+    @inlineCallbacks
+    def test_paused_rules(self) -> Any:
+        """The running gateway knows which are, and which rules there are."""
+        self.paused["backup"] = clock.now() - 60.0
+        ran = yield self.command("jobs")
+        assert ran.out.splitlines()[-1].startswith("the rule backup is paused since ")
+        assert ran.out.splitlines()[2].split()[4] == "paused"
+        ran = yield self.command("jobs", "show", "eeee")
+        assert "the rule is paused since " in ran.out
+        ran = yield self.command("jobs", "pause", "bakcup")
+        assert (ran.code, ran.err) == (1, 'there is no rule "bakcup"; did you mean "backup"?\n')
+        self.paused["gone"] = clock.now()
+        ran = yield self.command("jobs", "resume", "gone")
+        assert ran.out == "gone  goes on\n"
+        assert self.worker.asked == [("resume", "gone")]

@@ -265,6 +265,43 @@ def test_repair_copies_what_sqlite_cannot_read_on(folder: Path) -> None:
         assert database.next_number == 346
 
 
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("PRAGMA user_version = 99", r"was written by a newer gateway \(form 99"),
+        ("PRAGMA application_id = 7", "is a database, but no gateway's journal"),
+    ],
+)
+def test_repair_leaves_what_is_none_of_ours(folder: Path, statement: str, words: str) -> None:
+    """The journal of a newer gateway and the database of another program are whole: nothing of them is touched."""
+    with opened(folder):
+        pass  # moves the log into the database
+    sql = sqlite3.connect(folder / DATABASE)
+    sql.execute(statement)
+    sql.close()
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    with pytest.raises(OperatorError, match=words):
+        Database.open(folder, readonly=True)
+    with pytest.raises(OperatorError, match=words):
+        repair(folder)
+    after = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert {name: octets for name, octets in after.items() if not name.endswith(("-wal", "-shm"))} == before
+
+
+def test_repair_leaves_what_only_cannot_be_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that is out of reach for a reason other than damage is not taken for an empty one."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr("gateway.jobs.opening.unusable", lambda *_: OperatorError("cannot open the journal"))
+    monkeypatch.setattr("gateway.jobs.opening.connect", refuse)
+    before = (folder / DATABASE).read_bytes()
+    with pytest.raises(OperatorError, match="cannot open"):
+        repair(folder)
+    assert (folder / DATABASE).read_bytes() == before
+
+
 def test_repair_needs_the_folder_for_itself(tmp_path: Path) -> None:
     """Nothing is repaired under a running gateway, and nothing is made where no journal is."""
     with pytest.raises(OperatorError, match="no journal"):
