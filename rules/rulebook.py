@@ -155,7 +155,7 @@ class RuleBook:
         return None if index is None else self._correlations[index]
 
     def open(self, rule: str, key: Key, due: float, job: str = "") -> None:
-        """Take note of a state that the store has open, unless one is; due at `plan.NEVER` it does not end by itself."""
+        """Take note of a state that the store has open, unless one is; due at `plan.NEVER` it never ends by itself."""
         correlation = self.named(rule)
         states = correlation.states if correlation else None
         if states is not None and key not in states:
