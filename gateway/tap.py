@@ -201,7 +201,7 @@ class Gateway(MultiService):
             reactor, self._pipeline, config.limits, self._notify, self._clock.now, socket.gethostname()
         )
         rules = lambda: [rule.name for rule in self._loaded.rules]  # noqa: E731 -- others after each reload
-        inside = RunningInside(self._store, self._worker, self._clock.now, self._worker.status, rules)
+        inside = RunningInside(self._store, self._worker.operators, self._clock.now, self._worker.status, rules)
         self._worker.committed = inside.committed
         Control(reactor, config.state / "control.sock", inside, self._notify).setServiceParent(self)  # type: ignore[no-untyped-call]
         self._poll = LoopingCall(self._look_after)

@@ -82,7 +82,7 @@ class Reads(Protocol):
 
 
 class Changes(Protocol):
-    """What changes jobs (`gateway.jobs.worker.Worker`); fires with False when there was nothing to change."""
+    """What changes jobs (`gateway.jobs.operators.Operators`); fires with False when there was nothing to change."""
 
     def retry(self, identity: str) -> Deferred[bool]:
         """Do a job again."""
@@ -108,7 +108,7 @@ class RunningInside:
 
     Args:
         store: is read, page by page, so that no reader keeps an old state of it for long.
-        worker: does what is to be changed.
+        operators: does what is to be changed.
         now: the wall clock, in seconds since 1970.
         status: tells what runs and waits, ready for JSON; `paused` in it: rules that are, and since when.
         rules: gives the names of the rules in use.
@@ -117,14 +117,14 @@ class RunningInside:
     def __init__(
         self,
         store: Reads,
-        worker: Changes,
+        operators: Changes,
         now: Callable[[], float],
         status: Callable[[], Mapping[str, Any]],
         rules: Callable[[], Collection[str]],
     ) -> None:
         self._rules = rules
         self._store = store
-        self._worker = worker
+        self._operators = operators
         self._now = now
         self._status = status
         self._waiting: set[Deferred[None]] = set()
@@ -157,7 +157,7 @@ class RunningInside:
         def one(record: JobRecord) -> Deferred[Change]:
             changes.check_retry(record)
             words = self._words_for_begun(record, "is done again now")
-            return self._worker.retry(record.job.id).addCallback(_change, record, words)
+            return self._operators.retry(record.job.id).addCallback(_change, record, words)
 
         return self._each(choice, one)
 
@@ -166,7 +166,7 @@ class RunningInside:
 
         def one(record: JobRecord) -> Deferred[Change]:
             changes.check_cancel(record)
-            return self._worker.cancel(record.job.id).addCallback(_change, record, changes.words_for_cancel(record))
+            return self._operators.cancel(record.job.id).addCallback(_change, record, changes.words_for_cancel(record))
 
         return self._each(choice, one)
 
@@ -198,13 +198,13 @@ class RunningInside:
             changes.check_close(record, self._now())
         except OperatorError as error:
             return Change(record.job.id, record.job.rule, done=False, words=error.problem)
-        done: bool = yield self._worker.close(record.job.rule, record.job.key)
+        done: bool = yield self._operators.close(record.job.rule, record.job.key)
         return _change(done, record, self._words_for_begun(record, "is undone now"))
 
     def hold(self, rule: str, *, paused: bool) -> Deferred[Change]:
         """Let the jobs of a rule wait from now on, or go on."""
         changes.check_hold(rule, known=self._rules(), paused=self._paused())
-        held = self._worker.hold(rule, paused=paused)
+        held = self._operators.hold(rule, paused=paused)
         return held.addCallback(lambda done: Change("", rule, done, changes.words_for_hold(paused=paused, done=done)))
 
     @inlineCallbacks

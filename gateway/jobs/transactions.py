@@ -30,12 +30,14 @@ class Changes:
         waiting: jobs that wait for their time or their turn.
         withdrawn: jobs that are not to be done any more; one that runs is to be ended.
         closed: the jobs that undid a state, or need not any more: it is not open.
+        opened: the jobs that will undo a state which an operator's retry opens again.
     """
 
     started: list[JobRecord] = field(default_factory=list)
     waiting: list[JobRecord] = field(default_factory=list)
     withdrawn: list[JobRecord] = field(default_factory=list)
     closed: list[Job] = field(default_factory=list)
+    opened: list[JobRecord] = field(default_factory=list)
 
 
 def admit(
@@ -295,36 +297,37 @@ def _close_what_failed(database: Database, record: JobRecord, now: float, change
             changes.closed.append(undo.job)
 
 
-def retry(database: Database, identity: str, rules: Callable[[str], Rule | None], now: float) -> list[JobRecord]:
+def retry(database: Database, identity: str, rules: Callable[[str], Rule | None], now: float) -> Changes | None:
     """Let a job that ended without success be done again; the state that it opens is open again.
 
-    One that waits for its next try gets it now.
-
-    Returns:
-        the job, and the job that will undo it; nothing when there is no such job.
+    One that waits for its next try gets it now. None when there is no such job.
     """
     record = database.job(identity)
     if record is not None and record.state is State.WAITING and record.attempt:
         now_due = replace(record, due=min(now, record.due))
         database.update(now_due)
-        return [now_due]
+        return Changes(waiting=[now_due])
     if record is None or record.state in LIVE or record.state is State.SUCCEEDED:
-        return []
+        return None
     rule = rules(record.job.rule)
     step = step_at(rule, record)
     lane = lane_of(step) if step else record.lane
     fresh = replace(record, state=State.WAITING, attempt=0, due=now, lane=lane, box="", ended=None)
     database.update(fresh)
+    changes = Changes(waiting=[fresh])
     if rule is None or rule.undo is None or record.job.part is not Part.DO:
-        return [fresh]
+        return changes
     if database.live(record.job.rule, record.job.key, Part.UNDO):
-        return [fresh]
+        return changes
     period = rule.undo.period(0)
     due = NEVER if period is None else now + period
     undo = replace(record.job, id=job_id(record.job.id, Part.UNDO.value, now), part=Part.UNDO, due=due)
     steps = rule.undo.steps
     opened = database.insert(undo, cause=record.cause, now=now, lane=lane_of(steps[0]) if steps else "")
-    return [fresh, opened] if opened else [fresh]
+    if opened is not None:
+        changes.waiting.append(opened)
+        changes.opened.append(opened)
+    return changes
 
 
 def cancel(database: Database, identity: str, now: float) -> Changes | None:
@@ -353,8 +356,8 @@ def hold(database: Database, rule: str, *, paused: bool, now: float) -> bool:
     return True
 
 
-def undo_now(database: Database, rule: str, key: Key, now: float) -> Changes:
-    """Let an open state be undone now."""
+def undo_now(database: Database, rule: str, key: Key, now: float) -> Changes | None:
+    """Let an open state be undone now; None when it is not open, or is being undone."""
     changes = Changes()
     _close(database, Closing(rule, key, "operator"), now, changes)
-    return changes
+    return changes if changes.waiting else None

@@ -19,6 +19,7 @@ from gateway.jobs import transactions
 from gateway.jobs.agenda import Agenda
 from gateway.jobs.database import Database
 from gateway.jobs.lanes import Lanes, lane_of
+from gateway.jobs.operators import Operators
 from gateway.jobs.outcome import Ending, Outcome
 from gateway.jobs.perform import Performance, Performs
 from gateway.jobs.progress import after, step_at
@@ -114,6 +115,8 @@ class Worker:
         self._going = self._stopping = False
         self._pending = 0  # transactions of ours that are under way
         self._idle: list[Deferred[None]] = []
+        self.operators = Operators(self._transact, self._rule, self._look_after, self._held, now)
+        """Does what operators ask for."""
         self.committed: Callable[[], None] = _nothing
         """Called whenever the journal may have grown."""
         self.fault: Callable[[], None] = _nothing
@@ -243,6 +246,8 @@ class Worker:
         self.committed()
         for job in changes.closed:
             self._in_use.close_state(job.rule, job.key, job.id)
+        for record in changes.opened:
+            self._in_use.open_state(record.job.rule, record.job.key, record.due, record.job.id)
         for record in changes.withdrawn:
             self._withdraw(record)
         for record in changes.waiting:
@@ -386,7 +391,7 @@ class Worker:
         written.addErrback(self._not_kept)
         written.addErrback(_stopped)
 
-    # -- what operators ask for --
+    # -- pauses --
 
     def _held(self, rule: str, *, paused: bool) -> None:
         """Take note that the jobs of a rule wait, or go on."""
@@ -395,52 +400,6 @@ class Worker:
         elif not paused and self._turns.resume(rule):
             self._notify(RuleResumed(rule))
             self._agenda.from_the_beginning()
-
-    def hold(self, rule: str, *, paused: bool) -> Deferred[bool]:
-        """Let the jobs of a rule wait from now on, or go on; fires with whether that is new."""
-        now = self._now()
-        written = self._transact(lambda database: transactions.hold(database, rule, paused=paused, now=now))
-        return written.addCallback(self._told_to_hold, rule, paused=paused)
-
-    def _told_to_hold(self, done: bool, rule: str, *, paused: bool) -> bool:
-        if done:
-            self._held(rule, paused=paused)
-        return done
-
-    def retry(self, identity: str) -> Deferred[bool]:
-        """Do a job that failed, was cancelled or is a dead letter again; fires with whether there was such a one."""
-        now = self._now()
-        written = self._transact(lambda database: transactions.retry(database, identity, self._rule, now))
-        return written.addCallback(self._retried)
-
-    def _retried(self, records: list[JobRecord]) -> bool:
-        for record in records:
-            if record.job.part is Part.UNDO:
-                self._in_use.open_state(record.job.rule, record.job.key, record.due, record.job.id)
-            self._wait(record)
-        self._start_ready()
-        return bool(records)
-
-    def cancel(self, identity: str) -> Deferred[bool]:
-        """End a job, or take it from those that wait; fires with whether there was such a one."""
-        now = self._now()
-        written = self._transact(lambda database: transactions.cancel(database, identity, now))
-        return written.addCallback(self._cancelled)
-
-    def _cancelled(self, changes: Changes | None) -> bool:
-        if changes is not None:
-            self._look_after(changes)
-        return changes is not None
-
-    def close(self, rule: str, key: Key) -> Deferred[bool]:
-        """Undo an open state now; fires with whether it was open."""
-        now = self._now()
-        written = self._transact(lambda database: transactions.undo_now(database, rule, key, now))
-        return written.addCallback(self._closing)
-
-    def _closing(self, changes: Changes) -> bool:
-        self._look_after(changes)
-        return bool(changes.waiting)
 
     # -- plumbing --
 

@@ -143,7 +143,7 @@ def test_what_must_not_be_repeated_is_a_dead_letter_after_a_restart(open_house: 
     assert here.performs.attempts == []
     assert (here.job(job).state, here.job(job).box) == (State.DEAD, "one")
     assert len(here.told.of(JobDead)) == 1
-    assert here.worker.retry(job).result is True
+    assert here.worker.operators.retry(job).result is True
     assert len(here.performs.attempts) == 1
 
 
@@ -431,16 +431,16 @@ def test_operators_cancel_and_retry(open_house: Open) -> None:
     """A job that runs is ended; one that waits never starts; what is done is left alone."""
     here = open_house(replace(ONE, do=(task("one/do/1", concurrency=1),)))
     running, waiting = here.happen("one", text=b"1"), here.happen("one", text=b"2")
-    assert here.worker.cancel(waiting).result is True
-    assert here.worker.cancel(running).result is True
+    assert here.worker.operators.cancel(waiting).result is True
+    assert here.worker.operators.cancel(running).result is True
     assert here.performs.cancelled == [f"{running}-1"]
     here.performs.lose(f"{running}-1", Ending.KILLED)
     assert [here.state(running), here.state(waiting)] == [State.CANCELLED, State.CANCELLED]
-    assert here.worker.retry(waiting).result is True
+    assert here.worker.operators.retry(waiting).result is True
     here.performs.end(f"{waiting}-1")
-    assert here.worker.retry(waiting).result is False
-    assert here.worker.cancel(waiting).result is False
-    assert here.worker.cancel("unknown").result is False
+    assert here.worker.operators.retry(waiting).result is False
+    assert here.worker.operators.cancel(waiting).result is False
+    assert here.worker.operators.cancel("unknown").result is False
 
 
 def test_the_next_try_can_come_at_once(open_house: Open) -> None:
@@ -448,18 +448,18 @@ def test_the_next_try_can_come_at_once(open_house: Open) -> None:
     here = open_house(RETRIES)
     job = here.happen("one")
     here.performs.end(f"{job}-1", 1)
-    assert here.worker.retry(job).result is True
+    assert here.worker.operators.retry(job).result is True
     assert [attempt.number for attempt in here.performs.attempts] == [1, 2]
 
 
 def test_an_operator_holds_a_rule_back(open_house: Open) -> None:
     """And lets it go on."""
     here = open_house(ONE)
-    assert here.worker.hold("one", paused=True).result is True
-    assert here.worker.hold("one", paused=True).result is False
+    assert here.worker.operators.hold("one", paused=True).result is True
+    assert here.worker.operators.hold("one", paused=True).result is False
     job = here.happen("one")
     assert here.state(job) is State.WAITING
-    assert here.worker.hold("one", paused=False).result is True
+    assert here.worker.operators.hold("one", paused=False).result is True
     assert here.state(job) is State.RUNNING
 
 
@@ -468,7 +468,7 @@ def test_a_retried_do_opens_its_state_again(open_house: Open) -> None:
     here = open_house(BAN)
     job = here.happen("ban", ("k",), undo_after=60.0)
     here.performs.end(f"{job}-1", 1)
-    assert here.worker.retry(job).result is True
+    assert here.worker.operators.retry(job).result is True
     here.performs.end(f"{job}-1")
     assert here.rules.opened == [("ban", ("k",), here.clock.seconds() + 60.0)]
     here.clock.advance(61)
@@ -480,9 +480,9 @@ def test_an_operator_undoes_a_state_now(open_house: Open) -> None:
     here = open_house(BAN)
     job = here.happen("ban", ("k",), undo_after=60.0)
     here.performs.end(f"{job}-1")
-    assert here.worker.close("ban", ("k",)).result is True
+    assert here.worker.operators.close("ban", ("k",)).result is True
     assert here.performs.names()[-1] == "ban/undo/1"
-    assert here.worker.close("ban", ("unknown",)).result is False
+    assert here.worker.operators.close("ban", ("unknown",)).result is False
 
 
 def test_a_clock_that_is_set_moves_what_waits_along(open_house: Open) -> None:

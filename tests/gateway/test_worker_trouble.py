@@ -60,10 +60,10 @@ def end_all(here: House, limit: int = 1000) -> None:
 def test_a_rate_is_kept_when_many_wait_at_once(open_house: Open) -> None:
     """Four that come in one commit, and four that a pause has held back, are one a minute."""
     here = open_house(replace(ONE, rate=Rate(1, 60.0)))
-    here.worker.hold("one", paused=True)
+    here.worker.operators.hold("one", paused=True)
     jobs = [(Job(f"{number:032x}", "one", Part.DO, (), {}), number) for number in range(4)]
     here.commit(Effects([Message(b"%d" % number, ORIGIN, here.clock.seconds()) for number in range(4)], jobs, []))
-    here.worker.hold("one", paused=False)
+    here.worker.operators.hold("one", paused=False)
     assert len(here.performs.attempts) == 1
     here.clock.advance(61)
     assert len(here.performs.attempts) == 2
@@ -87,11 +87,11 @@ def test_those_behind_a_do_that_is_given_up_go_on(open_house: Open) -> None:
 def test_a_resume_during_a_look_is_not_forgotten(open_house: Open) -> None:
     """The look that is under way saw the pause."""
     here = open_house(ONE)
-    here.worker.hold("one", paused=True)
+    here.worker.operators.hold("one", paused=True)
     job = here.happen("one")
     here.store.hold = True
     here.worker._agenda.look()
-    here.worker.hold("one", paused=False)
+    here.worker.operators.hold("one", paused=False)
     here.store.go_on()
     here.clock.advance(200)
     assert here.state(job) is State.RUNNING
@@ -101,12 +101,12 @@ def test_a_resume_during_a_look_is_not_forgotten(open_house: Open) -> None:
 def test_many_that_wait_for_others_do_not_keep_the_store_busy(open_house: Open, later: float) -> None:
     """150 bans wait, for their rule is paused, and their undos fall due behind them."""
     here = open_house(BAN)
-    here.worker.hold("ban", paused=True)
+    here.worker.operators.hold("ban", paused=True)
     for number in range(150):
         here.happen("ban", (str(number),), undo_after=60.0)
     here.again(later)
     assert here.store.commits < 100
-    here.worker.hold("ban", paused=False)
+    here.worker.operators.hold("ban", paused=False)
     end_all(here)
     assert {record.state for record in here.of("ban")} == {State.SUCCEEDED}
 
@@ -140,8 +140,8 @@ def test_a_retry_right_after_a_cancel(open_house: Open) -> None:
     """The job runs again when the process that was to be ended has ended."""
     here = open_house(ONE)
     job = here.happen("one")
-    here.worker.cancel(job)
-    here.worker.retry(job)
+    here.worker.operators.cancel(job)
+    here.worker.operators.retry(job)
     here.performs.lose(f"{job}-1", Ending.KILLED)
     assert len(here.performs.attempts) == 2
 
@@ -153,7 +153,7 @@ def test_what_the_rules_made_of_an_end_is_kept_though_the_job_was_cancelled(open
     here = open_house(ONE, alarm)
     job = here.happen("one")
     here.store.hold = True
-    here.worker.cancel(job)
+    here.worker.operators.cancel(job)
     here.performs.end(f"{job}-1", 1)
     here.store.go_on()
     assert here.state(job) is State.CANCELLED
@@ -186,10 +186,10 @@ def test_a_paused_rule_does_not_block_a_lock(open_house: Open, order: str) -> No
     a, b = (replace(ONE, name=name, do=(task(f"{name}/do/1", lock="disk"),)) for name in "ab")
     here = open_house(a, b)
     if order == "after":
-        here.worker.hold("a", paused=True)
+        here.worker.operators.hold("a", paused=True)
     for number in range(250):
         here.happen("a", text=b"%d" % number)
-    here.worker.hold("a", paused=True)
+    here.worker.operators.hold("a", paused=True)
     end_all(here)
     jobs = [here.happen("b", text=b"%d" % number) for number in range(250)]
     end_all(here)
@@ -219,7 +219,7 @@ def test_a_cancelled_do_has_ended_before_its_undo_begins(open_house: Open) -> No
     """Its process has a grace."""
     here = open_house(LINK)
     job = here.happen("link")
-    here.worker.cancel(job)
+    here.worker.operators.cancel(job)
     assert here.performs.names() == ["link/do/1"]
     here.performs.lose(f"{job}-1", Ending.KILLED)
     assert here.performs.names() == ["link/do/1", "link/undo/1"]
