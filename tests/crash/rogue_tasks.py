@@ -40,7 +40,7 @@ GROWTH = 24 * 1024**2
 """Octets by which a process of ours may grow; it is less than half of what a task writes."""
 PATIENCE = 60.0
 BOMB_OF_SESSIONS = "fork-bomb-sessions"
-ENTRY = "GATEWAY_RULE=rogue-"
+ENTRY = "GATEWAY_RULE=rogue-{}-"
 """What is in the environment of all these tasks and what they start, unless they clear it."""
 
 FORKS = "use POSIX; $SIG{TERM} = 'IGNORE'; while (1) { fork; %s }"
@@ -99,8 +99,14 @@ def rules(token: str) -> list[Rule]:
     for name, step in rogues(token).items():
         concurrency = {} if "lock" in step else {"concurrency": 2}
         step = {**concurrency, "output": f"{CAP // 1024}KiB", **step}  # noqa: PLW2901
-        found.append({"rule": f"rogue-{name}", "match": {"message": {"regex": f"^rogue {name}( |$)"}}, "do": step})
+        rule = f"rogue-{_tag(token)}-{name}"
+        found.append({"rule": rule, "match": {"message": {"regex": f"^rogue {name}( |$)"}}, "do": step})
     return found
+
+
+def _tag(token: str) -> str:
+    """Return what stands in the names of the rules, so that two runs at once do not take each other's for theirs."""
+    return token.replace(".", "-")
 
 
 class Probe(Thread):
@@ -168,7 +174,7 @@ def battery(folder: Path, rounds: int, chance: random.Random, report: Report) ->
         waited = time.monotonic()
         wait_until(lambda: not _live(victim), "all tasks to end", seconds=PATIENCE, detail=victim.report)
         report.note("tasks ended after the last round within, s", time.monotonic() - waited)
-        survivors = {*with_argument(token), *with_in_environment(ENTRY)}
+        survivors = {*with_argument(token), *with_in_environment(ENTRY.format(_tag(token)))}
         alive = {name for name, pid in processes.items() if Path(f"/proc/{pid}").exists()} == processes.keys()
         client.close()
         victim.stop()
