@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +38,7 @@ from gateway.jobs.records import Damage
 from gateway.jobs.retention import Retention
 from gateway.jobs.schema import LOCK
 from gateway.jobs.store import Store
-from gateway.jobs.transactions import recover
+from gateway.jobs.transactions import Recovered, recover
 from gateway.jobs.worker import Worker
 from gateway.listeners import Listeners
 from gateway.loading import Loaded, load_again, load_all, make_stages
@@ -239,12 +240,23 @@ class Gateway(MultiService):
             database = Database.open(config.state / "journal")
         except OperatorError as error:
             raise CannotStart(str(error)) from None
-        records, states = self._rebuild(database)
+        try:
+            recovered = self._recover(database)
+            records, states = self._rebuild(database)
+        except sqlite3.DatabaseError as error:
+            words = f"the journal in {config.state / 'journal'} cannot be read ({error}): `gateway journal repair`"
+            raise CannotStart(words) from None
         self._notify(Rebuilt(records, states, self._reactor.seconds() - begun))
-        recovered = recover(database, self._loaded.rules)
         self._store.retention = self._retention()
         self._store.start(database)
         self._worker.start(self._pipeline, recovered)
+
+    def _recover(self, database: Database) -> Recovered:
+        try:
+            return recover(database, self._loaded.rules)
+        except sqlite3.DatabaseError:
+            database.reindex()
+            return recover(database, self._loaded.rules)
 
     def _rebuild(self, database: Database) -> tuple[int, int]:
         """Let the rules see again what they counted; return how many messages that was and how many states are open."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -234,6 +235,9 @@ def _find_losses(sql: sqlite3.Connection, folder: Path, noted: Mark | None, dama
             raise
         damages.append(Damage("file", None, None, f"SQLite cannot read all of it: {error}"))
         bad = []
+        with suppress(sqlite3.DatabaseError):  # what it could not read may have been an index
+            sql.execute("REINDEX")
+            bad = list(_damaged_live(sql))
     damages.extend(bad)
     if bad or meta != before:
         _set_right(sql, meta, bad)

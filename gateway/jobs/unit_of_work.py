@@ -151,11 +151,14 @@ class UnitOfWork:
             raise RuntimeError("a change needs an open transaction on a database that is open for writing")
 
     def _rows(self, table: str, statement: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
-        """Yield rows of a table; where its pages are damaged the rest is missing, and that is told."""
+        """Yield rows of a table; where its pages are damaged the rest is missing, and that is told.
+
+        A database that is open for writing raises instead: its indexes can be made anew (`reindex`).
+        """
         try:
             yield from self._sql.execute(statement, parameters)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):  # the disk, not the data
+            if isinstance(error, sqlite3.OperationalError) or not self.readonly:  # the disk, not the data
                 raise
             self._tell(Damage(table, None, None, f"SQLite cannot read all of it: {error}"))
 

@@ -119,6 +119,7 @@ class Reading:
         yield from self.journal()
         yield from self.jobs()
         yield from self.attempts()
+        yield from self.indexes()
         for (words,) in self._sql.execute("PRAGMA integrity_check"):
             if words != "ok":
                 yield Damage("file", None, None, f"SQLite: {words}")
@@ -134,6 +135,23 @@ class Reading:
     def attempts(self) -> Iterator[AttemptRecord | Damage]:
         """Yield the attempts in the order of their numbers."""
         return self._rows("attempts", ATTEMPT_COLUMNS, attempt_of, *self.meta.attempts)
+
+    def indexes(self) -> Iterator[Damage]:
+        """Yield indexes that cannot be read: what they lead to is whole, and is not found by them."""
+        statement = (
+            "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name IN ('jobs', 'attempts')"
+        )
+        for name, table, sql in self._sql.execute(statement).fetchall():
+            condition = (sql or "").partition(" WHERE ")[2]
+            where = f" WHERE {condition}" if condition else ""
+            first, following = getattr(self.meta, table)
+            try:
+                self._sql.execute(f"SELECT count(*) FROM {table} INDEXED BY {name}{where}").fetchone()
+            except sqlite3.OperationalError:
+                continue  # not an index that can be gone through
+            except sqlite3.DatabaseError as error:
+                words = f"the index {name} cannot be read, a start makes it anew: {error}"
+                yield Damage(table, first, following - 1, words)
 
     def stray(self) -> Iterator[Damage]:
         """Yield rows that have numbers which were dropped long ago, or not given yet."""

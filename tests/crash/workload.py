@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.jobs.database import Database
 from gateway.jobs.records import AttemptRecord, Damage, JobRecord, State
+from gateway.jobs.verify import Reading
 from parsers.event import FieldValue
 from parsers.message import Message, Origin, Trust
 from rules.job import Job, Part
@@ -173,13 +174,8 @@ class Expected:
         found.wrong |= {("journal", number) for number in range(1, self.ends[last] + 1) if number not in seen}
 
     def _read_jobs(self, database: Database, last: int, found: Read) -> None:
-        records: dict[str, JobRecord] = {}
-        before: int | None = None
-        while page := database.jobs(before=before, limit=500):
-            records.update((record.job.id, record) for record in page)
-            if before is not None and page[-1].number >= before:
-                break
-            before = page[-1].number
+        read = Reading(database).jobs()  # past what cannot be read
+        records = {record.job.id: record for record in read if isinstance(record, JobRecord)}
         for number, wanted, state, attempts, ended in self.job_states(last):
             record = records.pop(wanted.id, None)
             if record is None or not (
