@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import Any, Generic, TypeVar
@@ -270,7 +271,8 @@ class Store:
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
                 if code == sqlite3.SQLITE_CORRUPT and not self._reindexed:
                     self._reindexed = True  # once: what is left after that is no index
-                    database.reindex()
+                    with suppress(sqlite3.DatabaseError):
+                        database.reindex()
                     continue
                 if not isinstance(error, sqlite3.Error) or code not in _STANDING:
                     raise

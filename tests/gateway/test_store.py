@@ -46,6 +46,13 @@ def full() -> sqlite3.OperationalError:
     return error
 
 
+def corrupt() -> sqlite3.DatabaseError:
+    """Make the error of a page that is not as it was written."""
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
 def put(number: int) -> Callable[[Database], int]:
     """Return the work of keeping a message."""
     return lambda database: database.append([message(number)])
@@ -228,6 +235,15 @@ class StoreTests(TestCase):
         yield self.pause(0.01)
         assert (found, again) == ([], [])
         assert self.kinds() == [JournalDamaged]
+
+    @inlineCallbacks
+    def test_a_damaged_index_is_made_anew(self) -> Step:
+        """Once: a commit that met it does not fail then, and it is said; what is left after that is no index."""
+        self.database.errors.append(corrupt())
+        assert (yield self.store.transact(put(1))) == 1
+        assert [str(notice) for notice in self.told if "indexes were made anew" in str(notice)]
+        self.database.errors.append(corrupt())
+        yield self.assertFailure(self.store.transact(put(2)), sqlite3.DatabaseError)
 
     @inlineCallbacks
     def test_damage_found_at_opening_is_told(self) -> Step:
