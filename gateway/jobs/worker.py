@@ -7,6 +7,7 @@ gateway ends like a kill, and the next one counts anew from what is on disk.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
@@ -445,7 +446,9 @@ class Worker:
     def _not_kept(self, failure: Failure) -> Failure:
         """Give up: the rules have counted what is not on disk, and only a start reads back what is."""
         if not failure.check(StoreStoppedError):
-            self._notify(GatewayFault(f"this could not be kept, so the gateway ends: {failure.value!r}"))
+            damaged = isinstance(failure.value, sqlite3.DatabaseError)
+            advice = "; the store is damaged: `gateway journal repair` before the next start" if damaged else ""
+            self._notify(GatewayFault(f"this could not be kept, so the gateway ends: {failure.value!r}{advice}"))
             self.fault()
         return failure
 

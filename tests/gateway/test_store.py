@@ -241,6 +241,7 @@ class StoreTests(TestCase):
         """Once: a commit that met it does not fail then, and it is said; what is left after that is no index."""
         self.database.errors.append(corrupt())
         assert (yield self.store.transact(put(1))) == 1
+        yield self.pause(0.05)
         assert [str(notice) for notice in self.told if "indexes were made anew" in str(notice)]
         self.database.errors.append(corrupt())
         yield self.assertFailure(self.store.transact(put(2)), sqlite3.DatabaseError)
