@@ -130,6 +130,7 @@ class Gateway(Receiver):
         if task.parse:
             rules[0] = {**rules[0], "match": {"event.action": "ssh-login", "event.outcome": "failure"}}
         state = folder.parent / f"state-{len(task.expressions)}-{task.parse}"
+        shutil.rmtree(state / "journal", ignore_errors=True)  # what an earlier run has counted
         self.program = self._gateway = GatewayProcess(folder, {"bench": source}, rules, state=str(state))
 
     def wait_until_listening(self) -> None:
@@ -138,8 +139,8 @@ class Gateway(Receiver):
         self.port = self._gateway.port("bench")
 
     def settle(self) -> None:
-        """Wait for the runner, which loads its tasks at the same time."""
-        self._gateway.wait_until_ready()
+        """Wait for the runner, which loads its tasks at the same time, and for the look at the whole journal."""
+        self._gateway.wait_until_settled()
 
     def found_all(self) -> bool:
         """Whether the rule's process has run."""

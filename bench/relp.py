@@ -61,8 +61,8 @@ class RelpGateway(Receiver):
         self.port = self._gateway.port("relp")
 
     def settle(self) -> None:
-        """Wait for the runner, which loads its tasks at the same time."""
-        self._gateway.wait_until_ready()
+        """Wait for the runner, which loads its tasks at the same time, and for the look at the whole journal."""
+        self._gateway.wait_until_settled()
 
     def found_all(self) -> bool:
         """All that is acknowledged is in the journal."""

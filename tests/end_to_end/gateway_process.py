@@ -18,6 +18,7 @@ from tests.end_to_end.programs import PATIENCE, Program, wait_until
 RECORD = Path(__file__).with_name("record.py")
 TOTALS = re.compile(r"(?P<source>[\w-]+): (?P<messages>\d+) messages? in \d+ octets? since the start")
 RUNNER_READY = "the runner is process"
+INSPECTED = "journal: read "
 LISTENING = re.compile(r"(?P<source>[\w-]+): listening on (?P<address>\S+)")
 
 Source = Mapping[str, object]
@@ -128,6 +129,11 @@ class GatewayProcess(Program):
         """Wait until every source listens, and the runner has its own copy of the rules' tasks."""
         self.wait_until_listening()
         self.wait_for(RUNNER_READY)
+
+    def wait_until_settled(self) -> None:
+        """Wait until it is ready, and the process that reads the whole journal after a start has ended."""
+        self.wait_until_ready()
+        self.wait_for(INSPECTED)
 
     def __enter__(self) -> Self:
         """Start it and wait until it is ready."""
