@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,21 +12,8 @@ from gateway.jobs.database import Database
 from gateway.jobs.journal_rows import KNOWN, missing, readable_from
 from gateway.jobs.records import AttemptRecord, Damage, JobRecord
 from gateway.jobs.schema import ATTEMPT_COLUMNS, JOB_COLUMNS, Meta, Row, attempt_of, job_of
-from parsers.message import Message
 
 R = TypeVar("R")
-
-
-@dataclass(slots=True)
-class Contents:
-    """All that the journal holds, to be compared."""
-
-    messages: dict[int, Message] = field(default_factory=dict)
-    jobs: dict[str, JobRecord] = field(default_factory=dict)
-    attempts: dict[int, AttemptRecord] = field(default_factory=dict)
-    paused: dict[str, float] = field(default_factory=dict)
-    damages: list[Damage] = field(default_factory=list)
-    known: list[Damage] = field(default_factory=list)
 
 
 class Verification:
@@ -68,28 +54,6 @@ class Verification:
 def verify(folder: Path) -> Verification:
     """Return a reading of the journal in a folder; iterating over it yields what is wrong."""
     return Verification(folder)
-
-
-def read_back(folder: Path) -> Contents:
-    """Read all of the journal in a form that can be compared; damage is in `damages`.
-
-    Raises:
-        OperatorError: there is no journal, or it cannot be read at all.
-    """
-    contents = Contents()
-    for item in everything(folder):
-        match item:
-            case Entry(number, message):
-                contents.messages[number] = message
-            case JobRecord():
-                contents.jobs[item.job.id] = item
-            case AttemptRecord():
-                contents.attempts[item.number] = item
-            case Meta():
-                contents.paused = dict(item.paused)
-            case Damage():
-                (contents.known if item.problem.startswith(KNOWN) else contents.damages).append(item)
-    return contents
 
 
 def everything(folder: Path) -> Iterator[Entry | JobRecord | AttemptRecord | Meta | Damage]:

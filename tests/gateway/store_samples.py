@@ -5,10 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.jobs.blocks import Entry
 from gateway.jobs.database import Database
-from gateway.jobs.records import JobRecord, State
+from gateway.jobs.journal_rows import KNOWN
+from gateway.jobs.records import AttemptRecord, Damage, JobRecord, State
+from gateway.jobs.schema import Meta
+from gateway.jobs.verify import everything
 from parsers.event import FieldValue
 from parsers.message import Message, Origin, Trust
 from rules.job import Job, Part
@@ -73,3 +78,37 @@ def copy_as_it_is(folder: Path, to: Path) -> Path:
         if not path.name.endswith("-shm"):
             shutil.copyfile(path, to / path.name)
     return to
+
+
+@dataclass(slots=True)
+class Contents:
+    """All that the journal holds, to be compared."""
+
+    messages: dict[int, Message] = field(default_factory=dict)
+    jobs: dict[str, JobRecord] = field(default_factory=dict)
+    attempts: dict[int, AttemptRecord] = field(default_factory=dict)
+    paused: dict[str, float] = field(default_factory=dict)
+    damages: list[Damage] = field(default_factory=list)
+    known: list[Damage] = field(default_factory=list)
+
+
+def read_back(folder: Path) -> Contents:
+    """Read all of the journal in a form that can be compared; damage is in `damages`.
+
+    Raises:
+        OperatorError: there is no journal, or it cannot be read at all.
+    """
+    contents = Contents()
+    for item in everything(folder):
+        match item:
+            case Entry(number, message):
+                contents.messages[number] = message
+            case JobRecord():
+                contents.jobs[item.job.id] = item
+            case AttemptRecord():
+                contents.attempts[item.number] = item
+            case Meta():
+                contents.paused = dict(item.paused)
+            case Damage():
+                (contents.known if item.problem.startswith(KNOWN) else contents.damages).append(item)
+    return contents

@@ -22,7 +22,6 @@ from gateway.jobs.database import Database
 from gateway.jobs.records import State
 from gateway.jobs.retention import Retention
 from gateway.jobs.store import Store, StoreStoppedError
-from gateway.jobs.verify import read_back
 from gateway.notice import Notice
 from gateway.notices.journal import (
     JournalAbandoned,
@@ -32,7 +31,7 @@ from gateway.notices.journal import (
     JournalUnstuck,
     RetentionFailed,
 )
-from tests.gateway.store_samples import append, copy_as_it_is, insert, job, message, opened
+from tests.gateway.store_samples import append, copy_as_it_is, insert, job, message, opened, read_back
 
 KEEP_ALL = Retention(1e12, 1 << 40)
 

@@ -15,10 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gateway.jobs.database import Database
 from gateway.jobs.records import LIVE, JobRecord, State
-from gateway.jobs.verify import read_back, verify
+from gateway.jobs.verify import verify
 from parsers.message import Message
 from rules.job import Job, Part
-from tests.gateway.store_samples import copy_as_it_is, job, message
+from tests.gateway.store_samples import copy_as_it_is, job, message, read_back
 
 NUMBERS = st.integers(0, 9)  # few, so that the same job is met again
 New = list[tuple[int, Part]]

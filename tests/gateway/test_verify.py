@@ -14,10 +14,20 @@ from gateway.jobs.database import Database
 from gateway.jobs.records import Damage, State
 from gateway.jobs.repair import repair
 from gateway.jobs.schema import DATABASE
-from gateway.jobs.verify import Contents, read_back, verify
+from gateway.jobs.verify import verify
 from parsers.errors import OperatorError
 from rules.job import Part
-from tests.gateway.store_samples import append, copy_as_it_is, insert, job, message, opened, transaction
+from tests.gateway.store_samples import (
+    Contents,
+    append,
+    copy_as_it_is,
+    insert,
+    job,
+    message,
+    opened,
+    read_back,
+    transaction,
+)
 
 FLIPS = 60
 
