@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import tzinfo
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 from gateway.files import as_file
+from gateway.listen_address import Address, as_listen_address, as_zone
 from gateway.trust import PeerPolicy, parse_pattern
-from gateway.zone import local_zone, parse_zone
+from gateway.zone import local_zone
 from parsers.errors import OperatorError, Place
 from parsers.framing import relp
 from parsers.framing.framer import MAX_FRAME, OverLimit
 from parsers.framing.syslog_stream import Framing
 from parsers.message import HostnamePolicy
 from rules.condition import Network
-from rules.schema import Fields, Problems, Reader, as_list, as_one_or_more, scalar_of
-from rules.strict_yaml import Node, ScalarNode, shown
+from rules.schema import Fields, Problems, Reader, as_list, as_one_or_more
+from rules.strict_yaml import Node, ScalarNode
 from rules.values import as_bool, as_choice, as_mode, as_network, as_size, as_text, choices
 
 LEAST_FRAME = 480
@@ -33,31 +32,6 @@ MAX_SOCKET_PATH = 107
 """Octets of a unix socket's path (unix(7))."""
 
 KINDS = ("tcp", "tls", "relp", "udp", "unix")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen; `host` is an IP address."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        """Render as `HOST:PORT`, an IPv6 address in brackets."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        return ip_address(self.host).is_loopback
-
-    def overlaps(self, other: Address) -> bool:
-        """Tell whether both cannot listen at once; `::` takes IPv4 as well. Port 0 is whatever is free."""
-        if not self.port or self.port != other.port:
-            return False
-        hosts = {self.host, other.host}
-        both_ipv4 = ":" not in self.host and ":" not in other.host
-        return len(hosts) == 1 or "::" in hosts or ("0.0.0.0" in hosts and both_ipv4)  # noqa: S104 -- compared, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,33 +260,6 @@ def _relp_stream(fields: Fields) -> RelpStream:
         fields.take("max_frame", as_size(LEAST_FRAME, GREATEST_FRAME), relp.MAX_FRAME),
         fields.take("over_limit", as_choice(choices(OverLimit)), OverLimit.TRUNCATE),
     )
-
-
-def as_listen_address(node: Node, problems: Problems) -> Address:  # noqa: ARG001 -- a reader's signature
-    """Read `PORT` (on loopback), `HOST:PORT` or `[IPV6]:PORT`."""
-    wanted = 'an address such as 1514, "0.0.0.0:1514" or "[::]:1514"'
-    scalar = scalar_of(node, wanted)
-    match = re.fullmatch(r"(?:(?:\[([^\]]*)\]|([^:\[\]]*)):)?([0-9]{1,5})", scalar.text, re.ASCII)
-    if not match or int(match[3]) > 0xFFFF:
-        raise OperatorError(f"{wanted} is wanted, not {shown(scalar.text)}", node.place)
-    host = match[1] or match[2] or "127.0.0.1"
-    if host == "localhost":
-        host = "127.0.0.1"
-    try:
-        found = ip_address(host)
-    except ValueError:
-        raise OperatorError(f"{shown(host)} is no IP address; a listener needs one, not a name", node.place) from None
-    if isinstance(found, IPv6Address) != (match[1] is not None):
-        raise OperatorError(f"brackets are for IPv6 addresses, not {shown(host)}", node.place)
-    return Address(str(found), int(match[3]))
-
-
-def as_zone(node: Node, problems: Problems) -> tzinfo:  # noqa: ARG001 -- a reader's signature
-    """Read a time zone."""
-    try:
-        return parse_zone(scalar_of(node, "a time zone such as Europe/Zurich, +02:00 or local").text)
-    except ValueError as error:
-        raise OperatorError(str(error), node.place) from None
 
 
 def _as_peers(folder: Path) -> Reader[PeerPolicy | None]:

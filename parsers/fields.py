@@ -50,8 +50,9 @@ dhcpd.state dhcpd.subnet dhcpd.transaction dns.question.class dns.question.name 
 dovecot.driver dovecot.mail_pid dovecot.mailbox dovecot.method dovecot.protocols dovecot.session dovecot.signal
 email.from.address email.message_id email.subject email.to.address error.code error.message error.stack_trace
 event.action event.category event.code event.created event.end event.id event.kind event.outcome event.provider
-event.reason event.sequence event.start event.timezone event.type event.url file.directory file.extension
-file.hash.md5 file.hash.sha1 file.hash.sha256 file.hash.sha512 file.name file.owner file.path gateway.ancestors
+event.reason event.sequence event.start event.timezone event.type event.url file.checksum
+file.decrypted.path file.directory file.extension file.hash.md5 file.hash.sha1 file.hash.sha256 file.hash.sha512
+file.mtime file.name file.owner file.path file.signature file.signer gateway.account gateway.ancestors
 gateway.count gateway.job.attempt gateway.job.ending gateway.job.final gateway.job.id gateway.job.next_try
 gateway.job.output gateway.job.part gateway.job.signal gateway.job.step gateway.job.survivors gateway.job.task
 gateway.key gateway.peer.fingerprint gateway.peer.identity gateway.peer.subject gateway.truncated

@@ -50,6 +50,8 @@ class Origin:
         zone: the zone of time stamps that carry none.
         names: all names the client's certificate carries, for `hostname: must-agree`.
         host: the sender's own name where the source knows it.
+        account: whoever logged in to send it (`gateway.account`).
+        file: the file that it was a line of (`log.file.path`).
     """
 
     dataset: str
@@ -62,6 +64,8 @@ class Origin:
     hostname: HostnamePolicy = HostnamePolicy.MESSAGE
     names: tuple[str, ...] = ()
     host: str | None = None
+    account: str | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

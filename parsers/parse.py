@@ -102,6 +102,10 @@ def _of_origin(origin: Origin) -> dict[str, FieldValue]:
     fields["gateway.trust"] = origin.trust.name.lower()
     if origin.trusted:
         fields["gateway.trusted"] = True
+    if origin.account is not None:
+        fields["gateway.account"] = origin.account
+    if origin.file is not None:
+        fields["log.file.path"] = origin.file
     peer = origin.peer
     host = origin.address or origin.host
     if peer is not None:

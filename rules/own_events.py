@@ -1,4 +1,4 @@
-"""The gateway's own events: how jobs ended, and what `emit` makes; which rules may see them, and what caused them.
+"""The gateway's own events: how jobs ended, what `emit` makes, what came into the drop box and watched folders.
 
 They travel as messages whose frame is JSON, so that the journal keeps them beside all others.
 """
@@ -19,8 +19,14 @@ GATEWAY = "gateway"
 EMITTED = "emit"
 """`event.dataset` of what an `emit` step makes; every rule may see it."""
 
-OWN = frozenset({GATEWAY, EMITTED})
-"""Names that no source may have."""
+DROP = "drop"
+"""`event.dataset` of what happens at the drop box: uploads, logins."""
+
+FILES = "files"
+"""`event.dataset` of files that appear in a watched folder."""
+
+OWN = frozenset({GATEWAY, EMITTED, DROP, FILES})
+"""Names that no source may have: what is said under them nobody else can say."""
 
 ANCESTORS = "gateway.ancestors"
 """The rules that caused an event, the first first."""
@@ -31,18 +37,26 @@ MAX_ANCESTORS = 8
 _ORIGINS = {name: Origin(name, Trust.LOCAL) for name in OWN}
 
 
-def own_message(fields: Mapping[str, FieldValue], now: float, dataset: str = GATEWAY) -> Message:
-    """Make the message of an event of our own; `now` is in seconds since 1970."""
+def own_message(
+    fields: Mapping[str, FieldValue], now: float, dataset: str = GATEWAY, origin: Origin | None = None
+) -> Message:
+    """Make the message of an event of our own; `now` is in seconds since 1970.
+
+    `origin` says who caused it, and how far that one is trusted; without one it is we ourselves.
+    """
     plain = {name: printable_value(value) for name, value in fields.items()}
     frame = json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
-    return Message(frame, _ORIGINS[dataset], now)
+    return Message(frame, origin or _ORIGINS[dataset], now)
 
 
 def own_event(message: Message) -> Event:
     """Return what such a message means."""
     fields: dict[str, FieldValue] = json.loads(message.frame)
-    fields["event.dataset"] = message.origin.dataset
-    fields["gateway.trust"] = message.origin.trust.name.lower()
+    origin = message.origin
+    fields["event.dataset"] = origin.dataset
+    fields["gateway.trust"] = origin.trust.name.lower()
+    if origin.trusted:
+        fields["gateway.trusted"] = True
     return Event(fields, datetime.fromtimestamp(message.received, UTC), message)
 
 

@@ -17,7 +17,7 @@ from gateway.commands.init import LOOPBACK
 from parsers.errors import OperatorError, Place
 
 if TYPE_CHECKING:
-    from gateway.source_config import Address
+    from gateway.listen_address import Address
 
 HELP = "make a client's certificate and configuration"
 

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.jobs.records import Damage
 from gateway.zone import parse_zone
+from parsers.event import printable
 from parsers.message import HostnamePolicy, Message, Origin, Peer, Trust
 
 BLOCK_OCTETS = 256 * 1024
@@ -209,6 +210,8 @@ def encode_origin(origin: Origin) -> bytes:
         "hostname": None if origin.hostname is HostnamePolicy.MESSAGE else origin.hostname.value,
         "names": list(origin.names) or None,
         "host": origin.host,
+        "account": origin.account,
+        "file": origin.file and printable(origin.file),
     }
     plain = {name: value for name, value in fields.items() if value is not None}
     return json.dumps(plain, separators=(",", ":")).encode("ascii")
@@ -233,6 +236,8 @@ def decode_origin(line: bytes) -> Origin:
         hostname=HostnamePolicy(fields.get("hostname", "message")),
         names=tuple(fields.get("names", ())),
         host=fields.get("host"),
+        account=fields.get("account"),
+        file=fields.get("file"),
     )
 
 

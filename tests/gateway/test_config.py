@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from gateway import config
 from gateway.config import Config, ConfigErrors, Limits, load, read_rules
-from gateway.source_config import Address, RelpStream, Stream, TcpSource, TlsSource, UdpSource, UnixSource, kind_of
+from gateway.listen_address import Address
+from gateway.source_config import RelpStream, Stream, TcpSource, TlsSource, UdpSource, UnixSource, kind_of
 from gateway.trust import PeerPolicy, PolicyKind
 from parsers.framing.framer import OverLimit
 from parsers.framing.syslog_stream import Framing

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.config import Limits
+from gateway.listen_address import Address
 from gateway.listeners import Listeners
 from gateway.notices.sources import (
     CannotListen,
@@ -34,7 +35,7 @@ from gateway.notices.sources import (
     StreamRefused,
 )
 from gateway.pipeline import Pipeline
-from gateway.source_config import Address, RelpStream, Source, Stream, TcpSource, TlsSource, UdpSource, UnixSource
+from gateway.source_config import RelpStream, Source, Stream, TcpSource, TlsSource, UdpSource, UnixSource
 from gateway.sources.relp import LINGER
 from gateway.tls_settings import EXPIRY_WARNING, TLSSettings
 from gateway.trust import PeerPolicy

@@ -10,9 +10,10 @@ import pytest
 
 from gateway.config import PROCESSES, Config, Limits, load, read_rules
 from gateway.jobs.retention import Retention
+from gateway.listen_address import Address
 from gateway.outgoing_config import SendmailSettings
 from gateway.sample import config_text, rule_texts
-from gateway.source_config import Address, TlsSource, UnixSource
+from gateway.source_config import TlsSource, UnixSource
 from gateway.trust import PolicyKind
 from parsers.grammars.sshd import GRAMMAR
 from parsers.parse import Parser
