@@ -7,7 +7,7 @@ nothing was; a source that can acknowledge does so then and not before, and the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,6 +29,14 @@ from rules.window import Key
 
 Accept = Callable[[Batch], Deferred[None]]
 
+Bookmarks = Mapping[str, str | None]
+"""How far ways in have come: names, each with a text to be kept, or None to forget it.
+
+A name begins with its owner's: `upload/`, `log/`, `files/`.
+"""
+
+_NONE: Bookmarks = {}
+
 
 @dataclass(slots=True)
 class Effects:
@@ -39,16 +47,18 @@ class Effects:
         jobs: each with the index of the message that caused it.
         closings: open states that are to be undone now, each with how many of the jobs were caused before it.
         swallowed: an open state swallowed one of the messages; that state must be on disk before it is acknowledged.
+        bookmarks: how far whoever brought the messages has come with them.
     """
 
     messages: list[Message] = field(default_factory=list)
     jobs: list[tuple[Job, int]] = field(default_factory=list)
     closings: list[tuple[Closing, int]] = field(default_factory=list)
     swallowed: bool = False
+    bookmarks: Bookmarks = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to keep."""
-        return bool(self.messages)
+        return bool(self.messages or self.bookmarks)
 
 
 class Jobs(Protocol):
@@ -85,8 +95,12 @@ class Pipeline:
         self.pending = 0
         """Octets of the batches whose jobs are not committed."""
 
-    def accept(self, batch: Batch) -> Deferred[None]:
-        """Take a batch; fires when all it caused is committed."""
+    def accept(self, batch: Batch, bookmarks: Bookmarks = _NONE) -> Deferred[None]:
+        """Take a batch; fires when all it caused is committed.
+
+        Whoever can continue after it gives the place as bookmarks: they are kept with what it caused. When that is
+        nothing they are not kept at all, for to take the batch again does no harm, and a later place replaces them.
+        """
         source, frames = batch.origin.dataset, batch.frames
         self._frames[source] += frames.count()
         self._octets[source] += len(frames.data)
@@ -100,11 +114,33 @@ class Pipeline:
                 self._lose(message, error)
         if not effects and not effects.swallowed:
             return succeed(None)
+        if effects:
+            effects.bookmarks = bookmarks
         committed = self._jobs.commit(effects) if effects else self._jobs.barrier()
         if not committed.called:
             self.pending += len(frames.data)
             committed.addBoth(self._committed, len(frames.data))
         return committed
+
+    def report(self, message: Message, bookmarks: Bookmarks = _NONE, *, keep: bool = True) -> Deferred[None]:
+        """Take an event of a way in that makes its own (`rules.own_events`); fires when all it caused is committed.
+
+        With `keep` the journal has it whether a rule counts it or not.
+        """
+        dataset = message.origin.dataset
+        self._frames[dataset] += 1
+        self._octets[dataset] += len(message.frame)
+        effects = self.decide(message)
+        if keep and not effects.messages:
+            effects.messages.append(message)
+        effects.bookmarks = bookmarks
+        if effects:
+            return self._jobs.commit(effects)
+        return self._jobs.barrier() if effects.swallowed else succeed(None)
+
+    def note(self, bookmarks: Bookmarks) -> Deferred[None]:
+        """Keep and forget bookmarks; fires when that is on disk."""
+        return self._jobs.commit(Effects(bookmarks=bookmarks)) if bookmarks else succeed(None)
 
     def decide(self, message: Message) -> Effects:
         """Show the rules an event of our own; whoever asks keeps what comes of it."""

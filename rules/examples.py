@@ -79,7 +79,7 @@ def _sent(
     if send.fields is not None:
         for number in range(send.times):
             received = now + number * send.every
-            yield received, own_event(own_message_of(send.fields, received)), None
+            yield received, own_event(own_message_of(send.fields, received, send.trust)), None
         return
     for batch in batches(send, now):
         yield batch.received, None, None
@@ -87,9 +87,10 @@ def _sent(
             yield batch.received, parser.parse(message), wanted
 
 
-def own_message_of(fields: Mapping[str, FieldValue], received: float) -> Message:
+def own_message_of(fields: Mapping[str, FieldValue], received: float, trust: Trust = Trust.LOCAL) -> Message:
     """Return the message of an event of the gateway's own that a test sends."""
-    return own_message(fields, received, str(fields["event.dataset"]))
+    dataset = str(fields["event.dataset"])
+    return own_message(fields, received, dataset, Origin(dataset, trust))
 
 
 def batches(send: Send, now: float) -> Iterator[Batch]:

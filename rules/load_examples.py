@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from parsers.errors import OperatorError
+from parsers.errors import OperatorError, Place
 from parsers.event import FieldValue
 from parsers.message import Trust
 from rules.load_condition import FIELD
-from rules.own_events import GATEWAY, OWN
+from rules.own_events import DROP, GATEWAY, OWN
 from rules.rule import Expect, Send, TestStep
 from rules.schema import Fields, Problems, Reader, as_list, as_table
 from rules.strict_yaml import MappingNode, Node, SequenceNode
@@ -31,19 +31,31 @@ def as_test(node: Node, problems: Problems) -> TestStep:
         given = {key: fields.place_of(key) for key in ("from", "trust") if key in fields}
         what = fields.take("send", _sent, None)
         if isinstance(what, Mapping):
-            for key, place in given.items():
-                problems.error(f'"{key}" is about a sender; an event of the gateway\'s own has none', place)
+            _refuse_sender(what, given, problems)
         send = Send(
             what if isinstance(what, str) else "",
             times=fields.take("times", as_int(1, MAX_TIMES), 1),
             every=fields.take("every", as_duration(zero=True), 0.0),
             address=fields.take("from", as_address(), "127.0.0.1"),
-            trust=fields.take("trust", as_choice(TRUST), Trust.LOCAL),
+            trust=fields.take("trust", as_choice(TRUST), Trust.ACCOUNT if _is_drop(what) else Trust.LOCAL),
             fields=None if isinstance(what, str) else what,
         )
         advance = fields.take("advance", as_duration(), 0.0)
         expect = fields.take("expect", _expect, None)
     return TestStep(node.place, None if what is None else send, advance, expect)
+
+
+def _is_drop(what: str | Mapping[str, FieldValue] | None) -> bool:
+    return isinstance(what, Mapping) and what["event.dataset"] == DROP
+
+
+def _refuse_sender(what: Mapping[str, FieldValue], given: Mapping[str, Place], problems: Problems) -> None:
+    """Refuse what says who sends, as far as the event has no sender; whoever uploads is known by its account."""
+    for key, place in given.items():
+        if key == "from" and _is_drop(what):
+            problems.error('"from" is source.ip here: put it among the fields', place)
+        elif not _is_drop(what):
+            problems.error(f'"{key}" is about a sender; an event of the gateway\'s own has none', place)
 
 
 def _sent(node: Node, problems: Problems) -> str | Mapping[str, FieldValue]:

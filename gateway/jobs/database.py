@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from gateway.jobs.blocks import Entry
+from gateway.jobs.bookmark_rows import BookmarkRows
 from gateway.jobs.opening import Opened, open_for_reading, open_for_writing
 from gateway.jobs.retention import RetentionRows
 from gateway.jobs.schema import Meta
@@ -18,7 +19,7 @@ from gateway.jobs.schema import Meta
 __all__ = ["Database", "Entry"]
 
 
-class Database(RetentionRows):
+class Database(RetentionRows, BookmarkRows):
     """The open file. Numbers count from 1, times are seconds since 1970.
 
     Changes need a transaction: `begin`, then any of the methods, then `commit` or `rollback`. Queries see what the

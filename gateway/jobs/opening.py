@@ -16,6 +16,7 @@ from gateway.jobs.schema import (
     APPLICATION_ID,
     BLOCK_COLUMNS,
     DATABASE,
+    FROM_1,
     JOB_COLUMNS,
     LOCK,
     MARK,
@@ -86,6 +87,7 @@ def open_for_writing(folder: Path) -> Opened:
         if _is_new(sql, folder):
             create(sql)
             damages = [] if noted is None else damages
+        _bring_up_to_date(sql)
         sql.execute("PRAGMA synchronous = FULL")
         sql.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         sql.execute(f"PRAGMA journal_size_limit = {LOG_OCTETS}")
@@ -209,6 +211,14 @@ def create(sql: sqlite3.Connection) -> None:
     sql.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     sql.execute(f"PRAGMA user_version = {SCHEMA}")
     sql.execute("COMMIT")
+
+
+def _bring_up_to_date(sql: sqlite3.Connection) -> None:
+    """Make what this version needs of a file that an older one wrote."""
+    (form,) = sql.execute("PRAGMA user_version").fetchone()
+    if form < SCHEMA:
+        for statement in FROM_1:
+            sql.execute(statement)
 
 
 def _find_losses(sql: sqlite3.Connection, folder: Path, noted: Mark | None, damages: list[Damage]) -> Meta:

@@ -29,6 +29,7 @@ from gateway.jobs.schema import (
     block_row,
     connect,
     job_row,
+    row_crc,
 )
 from gateway.jobs.verify import Reading
 from parsers.errors import OperatorError
@@ -173,6 +174,9 @@ class _Copy:
                 self._report.attempts += self._insert(sql, "attempts", ATTEMPT_COLUMNS, row)
             else:
                 self._lose((attempt,))
+        for bookmark in reading.bookmarks():
+            if not isinstance(bookmark, Damage):
+                self._insert(sql, "bookmarks", "name, crc, body", (bookmark[0], row_crc(bookmark), bookmark[1]))
 
     def _lose(self, damages: Iterable[object]) -> None:
         """Note what is lost; what is known to be lost is noted already, and a block's head is made anew."""

@@ -22,7 +22,7 @@ DATABASE, MARK, LOCK = "journal.db", "mark", "lock"
 """The files in the journal's folder, beside SQLite's own (`journal.db-wal`, `journal.db-shm`)."""
 
 APPLICATION_ID = 0x6777_6A31  # "gwj1"
-SCHEMA = 1
+SCHEMA = 2
 """`user_version`: raised by a change that this version's code could not read."""
 
 PAGE = 4096
@@ -45,6 +45,7 @@ CREATE TABLE jobs (
   crc INTEGER NOT NULL, event_crc INTEGER NOT NULL, event TEXT NOT NULL) STRICT;
 CREATE TABLE attempts (
   number INTEGER PRIMARY KEY, job TEXT NOT NULL, ended REAL NOT NULL, crc INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE TABLE bookmarks (name TEXT PRIMARY KEY, crc INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
 CREATE TABLE set_aside (place INTEGER PRIMARY KEY, number INTEGER NOT NULL, problem TEXT NOT NULL, columns TEXT) STRICT;
 CREATE INDEX jobs_due ON jobs (due) WHERE state = 'waiting';
 CREATE INDEX jobs_lane ON jobs (lane, due) WHERE state = 'waiting';
@@ -56,6 +57,14 @@ CREATE INDEX undo_ended ON jobs (ended) WHERE part = 'undo' AND ended IS NOT NUL
 CREATE INDEX jobs_ended ON jobs (ended) WHERE ended IS NOT NULL AND state <> 'dead';
 CREATE INDEX attempts_job ON attempts (job);
 """
+
+FROM_1 = (
+    "BEGIN IMMEDIATE",
+    "CREATE TABLE bookmarks (name TEXT PRIMARY KEY, crc INTEGER NOT NULL, body TEXT NOT NULL) STRICT",
+    "PRAGMA user_version = 2",
+    "COMMIT",
+)
+"""What makes the second form of the first: bookmarks came with the drop box."""
 
 BLOCK_COLUMNS = "first, last, since, until, crc, head, body"
 JOB_COLUMNS = (

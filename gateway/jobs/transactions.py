@@ -60,6 +60,8 @@ def admit(
     """
     changes = changes or Changes()
     first = database.append(effects.messages)
+    if effects.bookmarks:
+        database.note(effects.bookmarks)
     closings = iter(effects.closings)
     closing = next(closings, None)
     for number, (job, index) in enumerate(effects.jobs):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.jobs.blocks import Entry
+from gateway.jobs.bookmark_rows import all_bookmarks
 from gateway.jobs.database import Database
 from gateway.jobs.journal_rows import KNOWN, missing, readable_from
 from gateway.jobs.records import AttemptRecord, Damage, JobRecord
@@ -83,6 +84,7 @@ class Reading:
         yield from self.journal()
         yield from self.jobs()
         yield from self.attempts()
+        yield from (bookmark for bookmark in self.bookmarks() if isinstance(bookmark, Damage))
         yield from self.indexes()
         for (words,) in self._sql.execute("PRAGMA integrity_check"):
             if words != "ok":
@@ -99,6 +101,10 @@ class Reading:
     def attempts(self) -> Iterator[AttemptRecord | Damage]:
         """Yield the attempts in the order of their numbers."""
         return self._rows("attempts", ATTEMPT_COLUMNS, attempt_of, *self.meta.attempts)
+
+    def bookmarks(self) -> Iterator[tuple[str, str] | Damage]:
+        """Yield the bookmarks, each a name and a text."""
+        return all_bookmarks(self._sql)
 
     def indexes(self) -> Iterator[Damage]:
         """Yield indexes that cannot be read: what they lead to is whole, and is not found by them."""

@@ -302,3 +302,44 @@ def test_a_state_that_closes_because_of_others_is_told() -> None:
     book = RuleBook(made.rulebook.rules, made.parser.grammars, max_keys=1)
     Pipeline(Stages(made.sieve, made.parser, book), Jobs(), told).accept(batch("down 1", "down 2"))
     assert told.of(StatesSurplus) == [StatesSurplus("down", " for down 1")]
+
+
+def dropped(name: str = "a.csv") -> Message:
+    """Make the event of an upload."""
+    origin = Origin("drop", Trust.ACCOUNT, "192.0.2.7", 4000, account="acme")
+    return own_message({"event.action": "upload-complete", "file.name": name, "message": "knock"}, 7.0, origin=origin)
+
+
+def test_an_event_of_a_way_in_is_kept_whether_a_rule_counts_it_or_not() -> None:
+    """An upload is acknowledged: so the journal has it, with how far its way in has come."""
+    jobs, told = Jobs(), Told()
+    pipeline = Pipeline(stages("- {rule: none, match: {message: nothing}}"), jobs, told)
+    pipeline.report(dropped(), {"upload/acme/1": "1"})
+    pipeline.report(dropped(), keep=False)
+    assert [(effects.messages, effects.bookmarks) for effects in jobs.kept] == [([dropped()], {"upload/acme/1": "1"})]
+    pipeline.tell_totals()
+    assert [notice.source for notice in told if isinstance(notice, SourceTotals)] == ["drop"]
+
+
+def test_rules_see_the_events_of_a_way_in() -> None:
+    """They count as any other, by the trust of whoever sent the file."""
+    jobs = Jobs()
+    pipeline = Pipeline(stages(), jobs, Told())
+    pipeline.report(dropped("a"))
+    pipeline.report(dropped("b"), keep=False)
+    assert jobs.jobs == ["twice/do"]
+    assert [len(effects.messages) for effects in jobs.kept] == [1, 1]
+    ((job, _),) = jobs.kept[1].jobs
+    assert job.event["event.dataset"] == "drop"
+    assert job.event["gateway.trust"] == "account"
+
+
+def test_the_place_in_a_file_is_kept_with_what_its_lines_caused() -> None:
+    """A batch of nothing needs no commit; the next that causes something carries a later place."""
+    jobs = Jobs()
+    pipeline = Pipeline(stages(), jobs, Told())
+    assert pipeline.accept(batch("nothing"), {"log/a": "1"}).called
+    pipeline.accept(batch("knock"), {"log/a": "2"})
+    pipeline.note({"log/a": None})
+    pipeline.note({})
+    assert [effects.bookmarks for effects in jobs.kept] == [{"log/a": "2"}, {"log/a": None}]

@@ -194,3 +194,17 @@ def test_a_command_that_is_not_the_first_step() -> None:
     - {{expect: {{argv: [a]}}}}
 """
     assert run_text(text) == ["expected a command, and nothing was done"]
+
+
+def test_uploads_are_sent_as_fields_with_the_trust_of_an_account() -> None:
+    """Unless the test says that the login was in the clear."""
+    text = """
+- rule: r
+  match: {event.dataset: drop, event.action: upload-complete}
+  do: {run: [import, "${file.path}"]}
+  test:
+    - {send: &upload {event.dataset: drop, event.action: upload-complete, file.path: /d/a}, expect: {argv: [import, /d/a]}}
+    - {send: *upload, trust: network, expect: {do: 0}}
+    - {send: {event.dataset: files, event.action: upload-complete, file.path: /d/a}, expect: {do: 0}}
+"""
+    assert run_text(text) == []

@@ -298,7 +298,9 @@ def test_several_steps_undo_or_none() -> None:
         ("do: {run: [x]}, idempotent: no", 'write true or false, not "no"'),
         ("do: {run: [x]}, lock: a/b", "a lock's name"),
         ("do: {run: [x]}, on_failure: []", "there is no step"),
-        ("test: [{send: {event.dataset: x}}]", "event.dataset is emit or gateway"),
+        ("test: [{send: {event.dataset: x}}]", "event.dataset is drop or emit or files or gateway"),
+        ("test: [{send: {event.dataset: drop}, from: 192.0.2.1}]", '"from" is source.ip here'),
+        ("test: [{send: {event.dataset: files}, trust: local}]", '"trust" is about a sender'),
         (
             "test: [{send: {a: b}, from: 192.0.2.1}]",
             '"from" is about a sender; an event of the gateway\'s own has none',
