@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from gateway.drop_config import DropSettings, as_drop, usual_drop
+from gateway.file_source_config import FilesSource, FtpSource, SftpSource
 from gateway.files import FileKind, file_kind
 from gateway.jobs.retention import Retention
 from gateway.outgoing_config import DestinationSettings, MailSettings, SendmailSettings, as_destinations, as_mail
-from gateway.source_config import Source, TcpSource, TlsSource, UdpSource, UnixSource, as_source
+from gateway.source_config import Source, TcpSource, TlsSource, UdpSource, UnixSource, as_source, place_of
 from parsers.errors import OperatorError, Place
 from parsers.message import Trust
 from rules.load import BUILTIN, TRUST, Defaults, LoadedFile, load_rules
@@ -78,6 +81,7 @@ class Config:
         processes: how many processes run at a time.
         mail: how mail goes out.
         destinations: where `forward` can send to, in the order of the file.
+        drop: where uploaded files go, and who may upload.
         journal: how much of what happened is kept.
         warnings: what works but probably is not meant.
     """
@@ -95,7 +99,20 @@ class Config:
     mail: MailSettings = field(default_factory=SendmailSettings)
     destinations: tuple[DestinationSettings, ...] = ()
     journal: Retention = field(default_factory=Retention)
+    drop: DropSettings = field(default_factory=lambda: usual_drop(Path(), Path("state")))
     warnings: tuple[OperatorError, ...] = field(default=(), compare=False)
+
+    def zone_of(self, source: str) -> tzinfo:
+        """Return the zone of time stamps without one that come through a source."""
+        return next((each.zone for each in self.sources if each.name == source), UTC)
+
+    def watched(self) -> Iterator[Path]:
+        """Yield the folders that are watched, and those where their files go."""
+        for source in self.sources:
+            if isinstance(source, FilesSource):
+                yield from source.folders
+                if source.processed is not None:
+                    yield source.processed
 
 
 def load(path: Path) -> Config:
@@ -199,6 +216,7 @@ def _as_config(path: Path) -> Reader[Config]:
             mail = fields.take("mail", as_mail(folder), SendmailSettings())
             destinations = fields.take("destinations", as_destinations(folder), ())
             journal = fields.take("journal", _journal, Retention())
+            drop = fields.take("drop", as_drop(folder, state, defaults.run), usual_drop(folder, state))
         return Config(
             path=path,
             folder=folder,
@@ -213,6 +231,7 @@ def _as_config(path: Path) -> Reader[Config]:
             mail=mail,
             destinations=destinations,
             journal=journal,
+            drop=drop,
             warnings=problems.warnings,
         )
 
@@ -283,7 +302,10 @@ def _refuse_overlaps(sources: list[Source], problems: Problems) -> None:
     for index, source in enumerate(sources):
         for other in sources[:index]:
             match source, other:
-                case (TcpSource() | TlsSource(), TcpSource() | TlsSource()):
+                case (
+                    TcpSource() | TlsSource() | FtpSource() | SftpSource(),
+                    TcpSource() | TlsSource() | FtpSource() | SftpSource(),
+                ):
                     clash = source.address.overlaps(other.address)
                 case UdpSource(), UdpSource():
                     clash = source.address.overlaps(other.address)
@@ -292,8 +314,9 @@ def _refuse_overlaps(sources: list[Source], problems: Problems) -> None:
                 case _:
                     clash = False
             if clash:
-                where = source.path if isinstance(source, UnixSource) else source.address
-                problems.error(f"{source.name}: {other.name} listens on {where} already; choose another", source.place)
+                problems.error(
+                    f"{source.name}: {other.name} listens on {place_of(source)} already; choose another", source.place
+                )
 
 
 def _limits(node: Node, problems: Problems) -> Limits:

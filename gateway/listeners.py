@@ -6,7 +6,6 @@ import errno as numbers
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
@@ -20,9 +19,13 @@ from twisted.internet.interfaces import (
 )
 
 from gateway.config import Limits
+from gateway.drop.service import DropBox
+from gateway.file_listeners import FileListeners
+from gateway.file_source_config import FilesSource, FtpSource, SftpSource
 from gateway.handshakes import HalfHandshakes
-from gateway.notice import Notify, host_port
+from gateway.notice import Notify
 from gateway.notices.sources import CannotListen, Listening, StoppedListening
+from gateway.open_source import OpenSource, bound_to
 from gateway.origins import tcp_origin, tls_origin, udp_origin, unix_origin
 from gateway.pipeline import Pipeline
 from gateway.source_config import RelpStream, Source, TcpSource, TlsSource, UdpSource, UnixSource, kind_of
@@ -44,23 +47,13 @@ class Reactor(IReactorTCP, IReactorUDP, IReactorUNIXDatagram, IReactorTime):
     """What listeners need of a reactor."""
 
 
-@dataclass(slots=True)
-class _Open:
-    """A source that has its port; `follow` gives it other settings, for what comes from then on."""
-
-    source: Source
-    port: IListeningPort
-    address: str
-    follow: Callable[[Source], None]
-    poll: Callable[[], None]
-
-
 class Listeners:
     """All sources of the running gateway.
 
     Args:
         now: the wall clock, in seconds since 1970.
         host: this machine's name, for messages of the local socket that name none.
+        drop: where uploaded files go.
     """
 
     def __init__(
@@ -71,6 +64,7 @@ class Listeners:
         notify: Notify,
         now: Callable[[], float],
         host: str | None = None,
+        drop: DropBox | None = None,
     ) -> None:
         self._reactor = reactor
         self._pipeline = pipeline
@@ -80,7 +74,12 @@ class Listeners:
         self._admission = Admission(limits.connections, limits.connections_per_address)
         self._half = HalfHandshakes(limits.handshakes)
         self._host = host
-        self._open: dict[tuple[str, str], _Open] = {}
+        self._files = (
+            None
+            if drop is None
+            else FileListeners(reactor, drop, self._admission, self._half, lambda: self._limits, notify, now)
+        )
+        self._open: dict[tuple[str, str], OpenSource] = {}
         self._missing: dict[tuple[str, str], tuple[Source, str]] = {}
 
     def follow(self, sources: Iterable[Source], limits: Limits) -> Deferred[None]:
@@ -127,7 +126,7 @@ class Listeners:
         """Count the open sources."""
         return len(self._open)
 
-    def _close(self, listener: _Open) -> Deferred[None]:
+    def _close(self, listener: OpenSource) -> Deferred[None]:
         """Give up a port; fires when it is free, and does not fail."""
 
         def closed(_: object) -> None:
@@ -136,7 +135,7 @@ class Listeners:
                     listener.source.path.unlink()
             self._notify(StoppedListening(listener.source.name, listener.address))
 
-        return maybeDeferred(listener.port.stopListening).addBoth(closed)
+        return maybeDeferred(listener.close).addBoth(closed)
 
     def _listen(self, key: tuple[str, str], source: Source) -> None:
         try:
@@ -147,6 +146,9 @@ class Listeners:
                     listener = self._listen_tls(source)
                 case UdpSource() | UnixSource():
                     listener = self._listen_datagrams(source)
+                case FtpSource() | SftpSource() | FilesSource():
+                    assert self._files is not None  # noqa: S101 -- the running gateway has a drop box
+                    listener = self._files.listen(source)
         except OperatorError as error:
             self._tell_missing(key, source, str(error))
         except (CannotListenError, OSError) as error:
@@ -183,7 +185,7 @@ class Listeners:
     def _is_full(self) -> bool:
         return self._pipeline.pending > self._limits.pending
 
-    def _listen_tcp(self, source: TcpSource) -> _Open:
+    def _listen_tcp(self, source: TcpSource) -> OpenSource:
         factory = self._connections(source, tcp_origin(source))
         outer = AdmittingFactory(factory, self._admission, source.name, self._notify)
         port = self._listen_stream(source, outer)
@@ -193,9 +195,9 @@ class Listeners:
             outer.source = changed.name
             factory.stream, factory.origin_of, factory.context = changed.stream, tcp_origin(changed), self._context()
 
-        return _Open(source, port, _bound(port), follow, _nothing)
+        return OpenSource(source, bound_to(port), follow, _nothing, port.stopListening)
 
-    def _listen_tls(self, source: TlsSource) -> _Open:
+    def _listen_tls(self, source: TlsSource) -> OpenSource:
         settings = TLSSettings(source, self._notify, self._now)
         inner = self._connections(source, tls_origin(source))
         factory = TLSFactory(
@@ -224,14 +226,14 @@ class Listeners:
                 factory.judge_again(settings.judge_again)
 
         settings.tell_expiry()
-        return _Open(source, port, _bound(port), follow, poll)
+        return OpenSource(source, bound_to(port), follow, poll, port.stopListening)
 
     def _listen_stream(self, source: TcpSource | TlsSource, factory: AdmittingFactory) -> IListeningPort:
         return self._reactor.listenTCP(source.address.port, factory, BACKLOG, source.address.host)  # type: ignore[arg-type]  # a wrapping factory is one
 
     # -- datagrams --
 
-    def _listen_datagrams(self, source: UdpSource | UnixSource) -> _Open:
+    def _listen_datagrams(self, source: UdpSource | UnixSource) -> OpenSource:
         protocol = SyslogDatagrams(
             source.name,
             self._datagram_origin(source),
@@ -244,7 +246,7 @@ class Listeners:
         )
         if isinstance(source, UdpSource):
             port = self._reactor.listenUDP(source.address.port, protocol, source.address.host, MAX_DATAGRAM)
-            address = _bound(port)
+            address = bound_to(port)
         else:
             _clear_way(source)
             port = self._reactor.listenUNIXDatagram(str(source.path), protocol, MAX_DATAGRAM, source.mode)
@@ -261,7 +263,7 @@ class Listeners:
                 with suppress(OSError):
                     changed.path.chmod(changed.mode)
 
-        listener = _Open(source, port, address, follow, protocol.tell_drops)
+        listener = OpenSource(source, address, follow, protocol.tell_drops, port.stopListening)
         return listener
 
     def _datagram_origin(self, source: UdpSource | UnixSource) -> Callable[[object], Origin]:
@@ -272,6 +274,8 @@ def _key(source: Source) -> tuple[str, str]:
     match source:
         case UnixSource():
             return "unix", str(source.path)
+        case FilesSource():
+            return "files", source.name
         case _:
             # port 0 is any free port: such sources are told apart by their names
             address = str(source.address) if source.address.port else f"{source.address} ({source.name})"
@@ -288,11 +292,6 @@ def _clear_way(source: UnixSource) -> None:
         source.path.unlink()
     elif source.path.exists():
         raise OperatorError(f"{source.path} is there and is no socket; move it away", source.place)
-
-
-def _bound(port: IListeningPort) -> str:
-    host = port.getHost()
-    return host_port(host.host, host.port)  # type: ignore[attr-defined]
 
 
 def _why(error: Exception, source: Source) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from gateway.config import Config, ConfigErrors, load, read_rules
+from gateway.files import FileKind, file_kind
 from gateway.outgoing_config import MailSettings, SendmailSettings
 from gateway.pipeline import Stages
 from parsers.errors import OperatorError, Place
@@ -17,12 +19,12 @@ from parsers.grammar import Grammar
 from parsers.lowering import EndlessRepeatError
 from parsers.parse import Parser, builtin_grammars
 from rules.job import Part
-from rules.load import BUILTIN, merge
+from rules.load import BUILTIN, LoadedFile, merge
 from rules.mail import sendmail_task
 from rules.rule import Rule
 from rules.rulebook import RuleBook
 from rules.sieve import Sieve, is_sound
-from rules.step import Mail, Task
+from rules.step import Decrypt, Mail, Task
 
 UNSOUND = (
     "the installed package hyperscan {} misses matches, so that every message is parsed, which is slow; install a "
@@ -62,6 +64,7 @@ def load_all(path: Path) -> Loaded:
         raise ConfigErrors([OperatorError(f"grammars: {error}", Place(str(path)))]) from None
     errors = (*(error for file in files for error in file.errors), *twice)
     warnings = (*config.warnings, *(warning for file in files for warning in file.warnings))
+    warnings += tuple(_missing_keys(rules, config.folder, files))
     if not is_sound():
         warnings += (OperatorError(UNSOUND.format(version("hyperscan"))),)
     return Loaded(config, parser, rules, errors, warnings)
@@ -90,18 +93,55 @@ def load_tasks(path: Path) -> Mapping[str, Task]:
     """
     config = load(path)
     rules, _ = merge(read_rules(config))
-    return tasks_of(rules, config.mail, config.defaults.run)
+    tasks = tasks_of(rules, config.mail, config.defaults.run, config.folder)
+    checker = config.drop.checker
+    return tasks if checker is None else {**tasks, checker.name: checker}
 
 
-def tasks_of(rules: Iterable[Rule], mail: MailSettings, defaults: Task = BUILTIN) -> dict[str, Task]:
-    """Return the tasks that rules name, in all their parts; where mail goes through a program, mails are tasks too."""
+def tasks_of(
+    rules: Iterable[Rule], mail: MailSettings, defaults: Task = BUILTIN, folder: Path = Path("/")
+) -> dict[str, Task]:
+    """Return the tasks that rules name, in all their parts; where mail goes through a program, mails are tasks too.
+
+    Args:
+        rules: whose tasks.
+        mail: how mail goes out.
+        defaults: how a process runs whose step does not say otherwise.
+        folder: the configuration's; keys stand beside it.
+    """
     tasks: dict[str, Task] = {}
     for step in (step for rule in rules for part in Part for step in rule.steps(part)):
         if isinstance(step, Task):
             tasks[step.name] = step
+        elif isinstance(step, Decrypt):
+            tasks[step.name] = decrypt_task(step, folder)
         elif isinstance(step, Mail) and isinstance(mail, SendmailSettings):
             tasks[step.name] = sendmail_task(step, str(mail.program), mail.sender, defaults)
     return tasks
+
+
+def decrypt_task(step: Decrypt, folder: Path) -> Task:
+    """Return the task of a `decrypt` step: our own program runs.
+
+    It is told by its file, for the step's user need not be able to import the gateway, only to read that file. `-I`
+    keeps the environment and the working directory from having a say in what is imported.
+    """
+    program = Path(__file__).with_name("decrypt.py")
+    keys = (("--key", step.key), ("--passphrase-file", step.passphrase_file))
+    named = (word for option, file in keys if file is not None for word in (option, str(folder / file)))
+    fixed = (word.replace("$", "$$") for word in (sys.executable, "-I", str(program), *named))
+    return replace(step.run, argv=(*fixed, "--", step.file))
+
+
+def _missing_keys(rules: Iterable[Rule], folder: Path, files: Iterable[LoadedFile]) -> Iterator[OperatorError]:
+    """Yield which files with keys are not there; others than we may be allowed to read them."""
+    places = {name: place for file in files for name, place in file.places.items()}
+    for rule, step in ((one, step) for one in rules for part in Part for step in one.steps(part)):
+        if not isinstance(step, Decrypt):
+            continue
+        for path in (folder / file for file in (step.key, step.passphrase_file) if file is not None):
+            if (kind := file_kind(path)) not in (FileKind.REGULAR, FileKind.UNREACHABLE):
+                yield OperatorError(f"the key {path} {kind.value}", places.get(step.name, rule.place))
 
 
 def make_stages(loaded: Loaded, *, owner: bool = True) -> Stages:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 
+from gateway.drop_source_config import ftp_source, sftp_source
+from gateway.file_source_config import FilesSource, FtpSource, SftpSource, as_files
 from gateway.files import as_file
 from gateway.listen_address import Address, as_listen_address, as_zone
+from gateway.source_fields import SourceHead, take_certificates, take_trusted
 from gateway.trust import PeerPolicy, parse_pattern
 from gateway.zone import local_zone
 from parsers.errors import OperatorError, Place
@@ -18,9 +21,9 @@ from parsers.framing.framer import MAX_FRAME, OverLimit
 from parsers.framing.syslog_stream import Framing
 from parsers.message import HostnamePolicy
 from rules.condition import Network
-from rules.schema import Fields, Problems, Reader, as_list, as_one_or_more
+from rules.schema import Fields, Problems, Reader, as_list
 from rules.strict_yaml import Node, ScalarNode
-from rules.values import as_bool, as_choice, as_mode, as_network, as_size, as_text, choices
+from rules.values import as_bool, as_choice, as_mode, as_size, as_text, choices
 
 LEAST_FRAME = 480
 """Octets; what every receiver must be able to take (RFC 5424 section 6.1)."""
@@ -31,7 +34,7 @@ RECEIVE_BUFFER = 4 * 1024**2
 MAX_SOCKET_PATH = 107
 """Octets of a unix socket's path (unix(7))."""
 
-KINDS = ("tcp", "tls", "relp", "udp", "unix")
+KINDS = ("tcp", "tls", "relp", "udp", "unix", "ftp", "sftp", "files")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class UnixSource:
     receive_buffer: int = RECEIVE_BUFFER
 
 
-Source = TcpSource | TlsSource | UdpSource | UnixSource
+Source = TcpSource | TlsSource | UdpSource | UnixSource | FtpSource | SftpSource | FilesSource
 
 
 def kind_of(source: Source) -> str:
@@ -120,6 +123,17 @@ def kind_of(source: Source) -> str:
             return "relp over tls"
         case _:
             return type(source).__name__.removesuffix("Source").lower()
+
+
+def place_of(source: Source) -> str:
+    """Say where a source takes what comes: an address, a socket, or folders."""
+    match source:
+        case UnixSource():
+            return str(source.path)
+        case FilesSource():
+            return ", ".join(map(str, source.folders))
+        case _:
+            return str(source.address)
 
 
 def as_source(name: str, folder: Path) -> Reader[Source | None]:
@@ -136,37 +150,29 @@ def as_source(name: str, folder: Path) -> Reader[Source | None]:
                 raise OperatorError(f"a source has exactly one of {', '.join(KINDS)}; {several}", node.place)
             place = fields.place_of(given[0])
             zone = fields.take("time_zone", as_zone, None) or local_zone()
-            return _KINDS[given[0]](_Common(name, place, zone, folder), fields, problems)
+            return _KINDS[given[0]](SourceHead(name, place, zone, folder), fields, problems)
 
     return read
 
 
-@dataclass(frozen=True, slots=True)
-class _Common:
-    name: str
-    place: Place
-    zone: tzinfo
-    folder: Path
-
-
-def _tcp(common: _Common, fields: Fields, problems: Problems) -> Source | None:
+def _tcp(head: SourceHead, fields: Fields, problems: Problems) -> Source | None:
     address = fields.take("tcp", as_listen_address, None)
-    return _plain(common, address, _trusted(fields), _stream(fields), problems)
+    return _plain(head, address, take_trusted(fields), _stream(fields), problems)
 
 
-def _tls(common: _Common, fields: Fields, problems: Problems) -> Source | None:
-    return _encrypted(common, fields.take("tls", as_listen_address, None), _stream, fields, problems)
+def _tls(head: SourceHead, fields: Fields, problems: Problems) -> Source | None:
+    return _encrypted(head, fields.take("tls", as_listen_address, None), _stream, fields, problems)
 
 
-def _relp(common: _Common, fields: Fields, problems: Problems) -> Source | None:
+def _relp(head: SourceHead, fields: Fields, problems: Problems) -> Source | None:
     address = fields.take("relp", as_listen_address, None)
     if any(key in fields for key in _TLS_KEYS):
-        return _encrypted(common, address, _relp_stream, fields, problems)
-    return _plain(common, address, _trusted(fields), _relp_stream(fields), problems)
+        return _encrypted(head, address, _relp_stream, fields, problems)
+    return _plain(head, address, take_trusted(fields), _relp_stream(fields), problems)
 
 
 def _plain(
-    common: _Common,
+    head: SourceHead,
     address: Address | None,
     trusted: tuple[Network, ...],
     stream: Stream | RelpStream,
@@ -174,32 +180,25 @@ def _plain(
 ) -> Source | None:
     if address is None:
         return None
-    source = TcpSource(common.name, common.place, address, common.zone, trusted, stream)
+    source = TcpSource(head.name, head.place, address, head.zone, trusted, stream)
     if not address.loopback:
         what, better = ("RELP", "give it a certificate") if isinstance(stream, RelpStream) else ("TCP", "prefer tls")
-        problems.warn(
-            f"{common.name}: plain {what} on {address} takes whatever anyone sends there; {better}", common.place
-        )
+        problems.warn(f"{head.name}: plain {what} on {address} takes whatever anyone sends there; {better}", head.place)
     return source
 
 
 def _encrypted(
-    common: _Common,
+    head: SourceHead,
     address: Address | None,
     stream_of: Callable[[Fields], Stream | RelpStream],
     fields: Fields,
     problems: Problems,
 ) -> Source | None:
-    files, before = as_one_or_more(as_file(common.folder)), problems.count
-    certificates = fields.require("certificate", files, "`gateway init DIR` makes one") or ()
-    keys = fields.take("key", files, certificates)
-    if problems.count == before and certificates and len(keys) != len(certificates):
-        counts = f"{_many(len(certificates), 'certificate')}, but {_many(len(keys), 'key')}"
-        problems.error(f"{counts}; list them in pairs", common.place)
+    pairs = take_certificates(head, fields, problems)
     given, peers_at = {key for key in ("client_ca", "peers") if key in fields}, fields.place_of("peers")
-    client_ca = fields.take("client_ca", as_file(common.folder), None)
+    client_ca = fields.take("client_ca", as_file(head.folder), None)
     everyone = PeerPolicy.any_certificate() if "peers" not in given else None
-    peers = fields.take("peers", _as_peers(common.folder), everyone)
+    peers = fields.take("peers", _as_peers(head.folder), everyone)
     if "client_ca" not in given and peers and not peers.pins:
         problems.error(
             'without "client_ca" nobody could get in: name the authority that signs your clients, or write '
@@ -207,44 +206,42 @@ def _encrypted(
             peers_at,
         )
     hostname = fields.take("hostname", as_choice(choices(HostnamePolicy)), HostnamePolicy.MESSAGE)
-    trusted, stream = _trusted(fields), stream_of(fields)
+    trusted, stream = take_trusted(fields), stream_of(fields)
     if not address or not peers:
         return None
-    pairs = tuple(zip(certificates, keys, strict=False))
-    return TlsSource(
-        common.name, common.place, address, common.zone, pairs, client_ca, peers, hostname, trusted, stream
-    )
+    return TlsSource(head.name, head.place, address, head.zone, pairs, client_ca, peers, hostname, trusted, stream)
 
 
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _udp(common: _Common, fields: Fields, problems: Problems) -> Source | None:
+def _udp(head: SourceHead, fields: Fields, problems: Problems) -> Source | None:
     address = fields.take("udp", as_listen_address, None)
-    trusted = _trusted(fields)
+    trusted = take_trusted(fields)
     buffer = fields.take("receive_buffer", _as_buffer, RECEIVE_BUFFER)
     if address and not address.loopback:
-        problems.warn(f"{common.name}: UDP on {address} can be forged by anyone; prefer tls", common.place)
+        problems.warn(f"{head.name}: UDP on {address} can be forged by anyone; prefer tls", head.place)
     if address is None:
         return None
-    return UdpSource(common.name, common.place, address, common.zone, trusted, buffer)
+    return UdpSource(head.name, head.place, address, head.zone, trusted, buffer)
 
 
-def _unix(common: _Common, fields: Fields, _: Problems) -> Source | None:
-    path = fields.take("unix", _as_socket(common.folder), None)
+def _unix(head: SourceHead, fields: Fields, _: Problems) -> Source | None:
+    path = fields.take("unix", _as_socket(head.folder), None)
     mode = fields.take("mode", as_mode(), 0o660)
     buffer = fields.take("receive_buffer", _as_buffer, RECEIVE_BUFFER)
-    return UnixSource(common.name, common.place, path, common.zone, mode, buffer) if path else None
+    return UnixSource(head.name, head.place, path, head.zone, mode, buffer) if path else None
 
 
-_KINDS = {"tcp": _tcp, "tls": _tls, "relp": _relp, "udp": _udp, "unix": _unix}
+_KINDS: dict[str, Callable[[SourceHead, Fields, Problems], Source | None]] = {
+    "tcp": _tcp,
+    "tls": _tls,
+    "relp": _relp,
+    "udp": _udp,
+    "unix": _unix,
+    "ftp": ftp_source,
+    "sftp": sftp_source,
+    "files": as_files,
+}
 _TLS_KEYS = ("certificate", "key", "client_ca", "peers", "hostname")
 _as_buffer = as_size(4096, 1024**3)
-
-
-def _trusted(fields: Fields) -> tuple[Network, ...]:
-    return fields.take("trusted", as_list(as_network()), ())
 
 
 def _stream(fields: Fields) -> Stream:

@@ -29,11 +29,13 @@ from gateway.clock import SteadyClock
 from gateway.config import ConfigErrors
 from gateway.control.inside import RunningInside
 from gateway.control.server import Control
+from gateway.drop.service import DropBox
 from gateway.jobs.blocks import Entry
 from gateway.jobs.database import Database
 from gateway.jobs.inspection import Inspection
 from gateway.jobs.journal_lock import check_unused
 from gateway.jobs.perform import Performer
+from gateway.jobs.private import FOLDER, PrivateFolders
 from gateway.jobs.records import Damage
 from gateway.jobs.retention import Retention
 from gateway.jobs.schema import LOCK
@@ -179,7 +181,12 @@ class Gateway(MultiService):
         config = loaded.config
         self._clock = SteadyClock(clock.now, reactor.seconds)
         self._runner = Runner(
-            reactor, config.path, self._notify, limit=config.processes, lock=config.state / "runner.lock"
+            reactor,
+            config.path,
+            self._notify,
+            limit=config.processes,
+            lock=config.state / "runner.lock",
+            folders=config.state / FOLDER,
         )
         self._runner.setServiceParent(self)  # type: ignore[no-untyped-call]
         self._outgoing = Outgoing(reactor, config.mail, config.destinations, self._notify)
@@ -187,19 +194,32 @@ class Gateway(MultiService):
         self._store = Store(reactor, self._notify, retention=config.journal, now=self._clock.now)
         self._runner.gave_up = self._store.fault = _end_at_once
         self._inspection = Inspection(reactor, config.state, self._store.tell_damages, self._notify)
+        performer = Performer(self._runner, self._outgoing, self._mails_by_program)
         self._worker = Worker(
             reactor,
             self._store,
-            Performer(self._runner, self._outgoing, self._mails_by_program),
+            performer,
             self._notify,
             now=self._clock.now,
             processes=config.processes,
             chance=random.random,
+            private=PrivateFolders(config.state / FOLDER, self._runner.clean),
         )
+        self._runner.found = self._worker.found
         self._worker.fault = _end_at_once
         self._pipeline = Pipeline(make_stages(loaded), self._worker, self._notify)
+        self._drop = DropBox(
+            reactor,
+            lambda: self._loaded.config,
+            self._pipeline,
+            self._store,
+            self._runner.run,
+            self._notify,
+            self._clock.now,
+        )
+        performer.disposal = self._drop
         self._listeners = Listeners(
-            reactor, self._pipeline, config.limits, self._notify, self._clock.now, socket.gethostname()
+            reactor, self._pipeline, config.limits, self._notify, self._clock.now, socket.gethostname(), self._drop
         )
         rules = lambda: [rule.name for rule in self._loaded.rules]  # noqa: E731 -- others after each reload
         inside = RunningInside(self._store, self._worker.operators, self._clock.now, self._worker.status, rules)
@@ -227,6 +247,7 @@ class Gateway(MultiService):
         """Begin, as the user that we shall be: from here on SIGHUP reloads, SIGUSR1 says what came in."""
         self._open_store()
         super().startService()  # type: ignore[no-untyped-call]
+        self._drop.start()
         call = self._reactor.callFromThread
         signal.signal(signal.SIGHUP, lambda *_: call(self.reload))
         signal.signal(signal.SIGUSR1, lambda *_: call(self._pipeline.tell_totals))
@@ -319,6 +340,7 @@ class Gateway(MultiService):
         if self._poll.running:
             self._poll.stop()
         yield self._within(CLOSE, self._listeners.stop())
+        yield self._within(CLOSE, self._drop.stop())
         yield self._within(DRAIN, self._worker.stop())
         self._pipeline.tell_totals()
         children: Deferred[None] = maybeDeferred(super().stopService)
@@ -359,6 +381,7 @@ class Gateway(MultiService):
         self._pipeline.replace(stages)
         self._worker.follow()
         self._outgoing.follow(loaded.config.mail, loaded.config.destinations)
+        self._drop.follow()
         self._store.retention = self._retention()
         yield self._listeners.follow(loaded.config.sources, loaded.config.limits)
         path, rules, sources = str(loaded.config.path), len(loaded.rules), len(self._listeners)

@@ -174,6 +174,14 @@ class TLSConnection(Protocol):
         inner.makeConnection(self)
         self._deliver()
 
+    @property
+    def agreed(self) -> tuple[str, str] | None:
+        """What both ends agreed on, as OpenSSL calls it: `("TLSv1.3", "TLS_AES_128_GCM_SHA256")`; None: nothing yet."""
+        if self._tls is None:
+            return None
+        version, cipher = self._tls.version(), self._tls.cipher()
+        return (version, cipher[0]) if version and cipher else None
+
     def judge_again(self, judge: Judge) -> None:
         """Close an open connection whose peer is no longer permitted."""
         try:

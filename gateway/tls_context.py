@@ -52,19 +52,21 @@ def server_context(
     *,
     now: float,
     pinned: Pinned | None = None,
+    clients: bool = True,
 ) -> ssl.SSLContext:
-    """Make a listener's context; every client has to show a certificate.
+    """Make a listener's context; every client has to show a certificate, unless it logs in in another way.
 
     Args:
         certificates: files of (certificate chain, key), at most one pair for each type of key.
         client_ca: the authorities whose clients are believed; None when only pinned ones are.
         now: seconds since 1970; an expired server certificate is refused here, not by every client.
         pinned: which certificates get in without a chain.
+        clients: whether clients are asked for a certificate; FTP's have a name and a password.
 
     Raises:
         OperatorError: a file is missing, unreadable, broken, expired, or does not belong to its neighbour.
     """
-    if client_ca is None and pinned is None:
+    if clients and client_ca is None and pinned is None:
         raise OperatorError("a TLS listener needs a client CA or pinned fingerprints, else nobody could get in")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -72,7 +74,7 @@ def server_context(
     context.options |= ssl.OP_NO_TICKET  # TLS 1.2: a ticket key as old as the process would undo forward secrecy
     context.num_tickets = 0  # TLS 1.3: a one-way sender never reads them, and its close() becomes a reset
     context.set_ciphers(SUITES)
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_REQUIRED if clients else ssl.CERT_NONE
     if not certificates:
         raise OperatorError("a TLS listener needs a certificate and its key; `gateway cert server NAME` makes them")
     types: dict[str, Path] = {}
@@ -211,7 +213,9 @@ class ReloadingContext:
         *,
         now: Callable[[], float],
         pinned: Pinned | None = None,
+        clients: bool = True,
     ) -> None:
+        self._clients = clients
         self._certificates = tuple(certificates)
         self._client_ca = client_ca
         self._pinned = pinned
@@ -227,7 +231,9 @@ class ReloadingContext:
             OperatorError: a file is broken; the old context stays.
         """
         self._seen = self._stamps()
-        fresh = server_context(self._certificates, self._client_ca, now=self._now(), pinned=self._pinned)
+        fresh = server_context(
+            self._certificates, self._client_ca, now=self._now(), pinned=self._pinned, clients=self._clients
+        )
         self.current = fresh
         self.shown = tuple(read_certificates(file)[0] for file, _ in self._certificates)
         self.authorities = frozenset(read_certificates(self._client_ca) if self._client_ca else ())

@@ -10,6 +10,7 @@ from parsers.errors import Place
 from parsers.event import Event, FieldValue
 from parsers.message import Batch, Message, Origin, Trust, one_frame
 from parsers.parse import Parser
+from rules.decrypted import example_event
 from rules.job import FillError, fill_argv
 from rules.own_events import own_event, own_message
 from rules.rule import Expect, Rule, Send
@@ -124,13 +125,14 @@ def check(expect: Expect, rule: Rule, seen: Seen, opened: int) -> str | None:
 
 
 def _check_command(wanted: tuple[str, ...], rule: Rule, done: Sequence[Decision]) -> str | None:
-    task = next((step for step in rule.do if isinstance(step, Task)), None)
+    number, task = next(((number, step) for number, step in enumerate(rule.do) if isinstance(step, Task)), (0, None))
     if task is None:
         return "expected a command, and the rule has none"
     if not done:
         return "expected a command, and nothing was done"
     try:
-        argv = fill_argv(task.argv, done[0].jobs[0].event, options=task.options)
+        event = example_event(done[0].jobs[0].event, rule.do, number)
+        argv = fill_argv(task.argv, event, options=task.options)
     except FillError as error:
         return f"the command cannot be filled in: {error}"
     if tuple(argv) != wanted:

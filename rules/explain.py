@@ -9,11 +9,12 @@ from parsers.event import Event, FieldValue, lookup, printable_value
 from parsers.message import Trust
 from rules.condition import AllOf, AnyOf, Condition, Not
 from rules.correlate import Incident, Match, key_of
+from rules.decrypted import example_event
 from rules.job import FillError, Job, Part, fill, fill_argv, fill_known
 from rules.match import Fields, compile_condition, wants
 from rules.plan import is_trusted, plan, trusts
 from rules.rule import Rule
-from rules.step import DeadLetter, Emit, Forward, Mail, Pause, Resume, Step, Task, kind_of
+from rules.step import DeadLetter, Decrypt, Delete, Emit, Forward, Mail, Move, Pause, Resume, Step, Task, kind_of
 from rules.window import Key
 from rules.words import words
 
@@ -180,7 +181,8 @@ def _closes(rule: Rule, event: Event) -> Closes | None:
 
 
 def _commands(steps: Iterable[Step], jobs: Sequence[Job]) -> tuple[Command, ...]:
-    return tuple(_command(step, jobs[0].event) for step in steps)
+    steps = tuple(steps)
+    return tuple(_command(step, example_event(jobs[0].event, steps, number)) for number, step in enumerate(steps))
 
 
 def _command(step: Step, fields: Mapping[str, FieldValue]) -> Command:
@@ -193,8 +195,17 @@ def _command(step: Step, fields: Mapping[str, FieldValue]) -> Command:
         return Command(step.name, kind, problem=str(error))
 
 
-def _words(step: Mail | Forward | Emit | Pause | Resume | DeadLetter, fields: Mapping[str, FieldValue]) -> str:
+def _words(
+    step: Decrypt | Delete | Move | Mail | Forward | Emit | Pause | Resume | DeadLetter,
+    fields: Mapping[str, FieldValue],
+) -> str:
     match step:
+        case Decrypt():
+            return f"{fill(step.file, fields)} with {step.key or step.passphrase_file}"
+        case Delete():
+            return fill(step.file, fields)
+        case Move():
+            return f"{fill(step.file, fields)} to {step.to}"
         case Mail():
             return f"{', '.join(step.to)}: {fill_known(step.subject, fields)}"
         case Forward():

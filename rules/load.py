@@ -10,7 +10,7 @@ from parsers.message import Trust
 from rules.job import Part
 from rules.load_condition import as_condition, as_field
 from rules.load_examples import TRUST, as_test
-from rules.load_step import OWN_RULE, RULE_NAME, StepReader, steps_among
+from rules.load_step import OWN_RULE, RULE_NAME, StepReader, check_decrypted, steps_among
 from rules.load_task import as_lock
 from rules.rule import Busy, Count, Rate, Retry, Rule, Undo
 from rules.schema import Fields, Problems, Reader, as_list, did_you_mean
@@ -249,6 +249,7 @@ def _undoing(fields: Fields, steps: StepReader) -> tuple[Step, ...]:
     if "do" not in fields:
         fields.pop("do")
         step = steps.of(fields)
+        check_decrypted([step] if step else [], fields.problems)
         return (step,) if step else ()
     for kind in steps_among(fields):
         fields.problems.error(f'"{kind}" stands beside "do"; write all steps in one list', fields.place_of(kind))

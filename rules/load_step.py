@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from parsers.errors import OperatorError
 from parsers.fields import is_reserved
 from rules.condition import Scalar
+from rules.decrypted import ADDED
 from rules.job import PLACEHOLDER, Part
 from rules.load_condition import FIELD
 from rules.load_task import as_argv, as_filled, as_fixed_argv, as_lock, task_options
 from rules.schema import Fields, Problems, Reader, as_one_or_more, did_you_mean, mapping_of, nearest, scalar_of
-from rules.step import DeadLetter, Emit, Forward, Mail, Pause, Resume, Step, Task
+from rules.step import (
+    DeadLetter,
+    Decrypt,
+    Delete,
+    Emit,
+    Forward,
+    Mail,
+    Move,
+    Pause,
+    Resume,
+    Step,
+    Task,
+    process_of,
+    texts_of,
+)
 from rules.strict_yaml import Node, ScalarNode, SequenceNode, shown
 from rules.values import as_bool, as_text
 
@@ -24,7 +39,7 @@ RULE_NAME = r"[a-z0-9][a-z0-9-]{0,99}"
 OWN_RULE = "${rule.name}"
 """Names the rule of the event: for an event about a job, the rule whose job it was."""
 
-STEPS = ("run", "stream", "mail", "forward", "emit", "pause", "resume", "dead_letter")
+STEPS = ("run", "stream", "decrypt", "delete", "move", "mail", "forward", "emit", "pause", "resume", "dead_letter")
 
 BOX = r"[^\s/](?:.{0,99}\S)?"
 
@@ -59,6 +74,7 @@ class StepReader:
         items = node.items if isinstance(node, SequenceNode) else (node,)
         steps = [problems.attempt(item, self._one(number)) for number, item in enumerate(items, 1)]
         _refuse_second_box(steps, node, problems)
+        check_decrypted([step for step in steps if step is not None], problems)
         return tuple(step for step in steps if step is not None)
 
     def _one(self, number: int) -> Reader[Step | None]:
@@ -94,6 +110,12 @@ class StepReader:
                 return self._task(name, fields, fields.take(kind, as_argv, None))
             case "stream":
                 return self._task(name, fields, fields.take(kind, as_fixed_argv, None), stream=True)
+            case "decrypt":
+                return self._decrypt(name, fields)
+            case "delete":
+                return _made(fields.take(kind, _file, None), lambda value: Delete(name, value))
+            case "move":
+                return _move(name, fields)
             case "mail":
                 return _mail(name, fields)
             case "forward":
@@ -109,11 +131,25 @@ class StepReader:
 
     def _task(self, name: str, fields: Fields, argv: tuple[str, ...] | None, *, stream: bool = False) -> Task | None:
         if "lock" in fields and "concurrency" in fields:
-            problem = '"concurrency" means nothing beside "lock": its tasks run one after the other'
-            fields.problems.warn(problem, fields.place_of("concurrency"))
+            _warn_of_concurrency(fields)
         task = _stream_options(fields, self.defaults) if stream else task_options(fields, self.defaults)
         lock = fields.take("lock", as_lock, self.defaults.lock)
         return replace(task, name=name, argv=argv, lock=lock, stream=stream) if argv else None
+
+    def _decrypt(self, name: str, fields: Fields) -> Decrypt | None:
+        for key in ("stdin", "options", "cwd"):
+            if key in fields:
+                fields.problems.error(
+                    f'"{key}" is not for this step: its program is the gateway\'s own', fields.place_of(key)
+                )
+                fields.pop(key)
+        wanted = fields.take("decrypt", _as_keys, None)
+        if "lock" in fields and "concurrency" in fields:
+            _warn_of_concurrency(fields)
+        task = task_options(fields, self.defaults)
+        lock = fields.take("lock", as_lock, self.defaults.lock)
+        run = replace(task, name=name, lock=lock, stdin=False, options=False, cwd="/", decrypts=True)
+        return None if wanted is None else replace(wanted, name=name, run=run)
 
     def _destination(self, node: Node, problems: Problems) -> str:
         name = as_text(r"\S+", "a destination's name")(node, problems)
@@ -129,6 +165,92 @@ class StepReader:
                 'dead letters are the jobs that failed for good: this step can only stand in "on_failure"', node.place
             )
         return as_filled(BOX, "a name for the box")(node, problems)
+
+
+def check_decrypted(steps: Sequence[Step], problems: Problems) -> None:
+    """Look at what is done with decrypted files: they are there only after a `decrypt` step, and for its user."""
+    decrypting: Decrypt | None = None
+    for step in steps:
+        if uses := [name for name in _filled_in(step) if name in ADDED]:
+            place = problems.places[step.name]
+            if decrypting is None:
+                problems.error(
+                    f"${{{uses[0]}}} is there only after a step that decrypts, and none is before this one", place
+                )
+            elif (run := process_of(step)) is not None and not _can_read(run.user, decrypting.run.user):
+                owner = decrypting.run.user or "the user that runs the gateway"
+                problem = (
+                    f"{run.user} cannot read the decrypted file, which is private to {owner}; "
+                    "give both steps the same user"
+                )
+                problems.warn(problem, place)
+        if isinstance(step, Decrypt):
+            decrypting = step
+
+
+def _filled_in(step: Step) -> list[str]:
+    return [match[2] for text in texts_of(step) for match in PLACEHOLDER.finditer(text) if match[2]]
+
+
+def _can_read(user: str | None, owner: str | None) -> bool:
+    """Tell whether a user reads another's files: root does; one that is not named is whoever runs the gateway."""
+    return user in (None, "root", "0", owner)
+
+
+def _warn_of_concurrency(fields: Fields) -> None:
+    problem = '"concurrency" means nothing beside "lock": its tasks run one after the other'
+    fields.problems.warn(problem, fields.place_of("concurrency"))
+
+
+def _as_keys(node: Node, problems: Problems) -> Decrypt | None:
+    if isinstance(node, ScalarNode):
+        raise OperatorError(f"the key is wanted: {{decrypt: {{key: {node.text or 'keys/acme.age'}}}}}", node.place)
+    with Fields(node, problems, "decrypt") as fields:
+        given = "key" in fields or "passphrase_file" in fields
+        key = fields.take("key", _fixed_path("a file with a secret key"), None)
+        passphrase = fields.take("passphrase_file", _fixed_path("a file with a passphrase"), None)
+        file = fields.take("file", _file, "${file.path}")
+        if not given:
+            fields.require("key", as_text(), "the file with the secret key (or a passphrase_file)")
+    if key is None and passphrase is None:
+        return None
+    return Decrypt("", Task(name="", argv=()), key, passphrase, file or "${file.path}")
+
+
+def _move(name: str, fields: Fields) -> Move | None:
+    file = fields.take("move", _file, None)
+    to = fields.require("to", _folder, "the folder, e.g. processed")
+    return Move(name, file, to) if file and to else None
+
+
+def _fixed_path(wanted: str) -> Reader[str]:
+    """Read a path that no event chooses."""
+
+    def read(node: Node, problems: Problems) -> str:
+        path = as_text(r".+", wanted)(node, problems)
+        if PLACEHOLDER.search(path):
+            raise OperatorError("an event must not choose this; write the path out", node.place)
+        return path
+
+    return read
+
+
+def _folder(node: Node, problems: Problems) -> str:
+    path = _fixed_path("a folder")(node, problems)
+    if ".." in path.split("/"):
+        raise OperatorError("a folder outside of the drop box's is written as an absolute path", node.place)
+    return path
+
+
+def _file(node: Node, problems: Problems) -> str:
+    text = as_filled(r".+", 'the path of a file, such as "${file.path}"')(node, problems)
+    if text == "file":
+        raise OperatorError('the path is wanted: "${file.path}"', node.place)
+    if not text.startswith(("/", "${")):
+        raise OperatorError(
+            f'{shown(text)} is no absolute path; which file is it? Usually "${{file.path}}"', node.place
+        )
+    return text
 
 
 def _made(value: T | None, make: Callable[[T], Step]) -> Step | None:

@@ -23,6 +23,7 @@ from rules.condition import (
     Not,
     OneOf,
 )
+from rules.decrypted import ADDED
 from rules.job import PLACEHOLDER
 from rules.job import Part as RulePart
 from rules.match import compile_condition, plain, wants
@@ -45,7 +46,7 @@ MAX_LISTED = 24
 _PROGRAM = ("process.name", "log.syslog.appname")
 _OF_ENVELOPE = frozenset({"host.name", "process.name", "process.pid"})
 _ADDED_FOR_COMMANDS = frozenset(
-    {"@timestamp", "event.ingested", "event.original", "rule.name", "gateway.count", "gateway.key"}
+    {"@timestamp", "event.ingested", "event.original", "rule.name", "gateway.count", "gateway.key", *ADDED}
 )
 
 

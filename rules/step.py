@@ -61,6 +61,12 @@ class Task:
         ready: a stream that says `OK` once before its first event too, as rsyslog's omprog asks of its programs.
         lock: tasks of the same lock run one after the other; takes the place of `concurrency`.
         mail: what its standard input gets instead of the event: this mail, composed.
+        decrypts: it runs in a folder of its own, and its last arguments are the file to be decrypted and the one to be
+            written there; the runner adds the latter.
+        lines: what its standard input gets instead of the event: these fields, one a line, and nothing else ever sees
+            them.
+        decrypts: it runs in a folder of its own, and its last argument is the file to be decrypted; the runner adds
+            which one is to be written.
     """
 
     name: str
@@ -82,6 +88,47 @@ class Task:
     ready: bool = False
     lock: str | None = None
     mail: Mail | None = None
+    lines: tuple[str, ...] = ()
+    decrypts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decrypt:
+    """A `decrypt:` step: a process writes a file's plain text into a folder that is private to the job.
+
+    Attributes:
+        run: how that process runs; its `argv` is empty, for only the gateway knows where its own program is.
+        key: the file with the secret key; None: a passphrase alone opens the file.
+        passphrase_file: opens the key, or the file where there is no key.
+        file: which file; `${field}` is filled in.
+    """
+
+    name: str
+    run: Task
+    key: str | None
+    passphrase_file: str | None = None
+    file: str = "${file.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """A `delete:` step: a file of the drop box, or of a watched folder, is deleted."""
+
+    name: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A `move:` step: a file goes into another folder, and never takes the place of one that is there.
+
+    Attributes:
+        to: the folder; relative to the drop box's, or absolute. It is fixed: no event chooses where files go.
+    """
+
+    name: str
+    file: str
+    to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +171,17 @@ class DeadLetter:
     box: str
 
 
-Step = Task | Mail | Forward | Emit | Pause | Resume | DeadLetter
+Step = Task | Decrypt | Delete | Move | Mail | Forward | Emit | Pause | Resume | DeadLetter
+
+
+def process_of(step: Step | None) -> Task | None:
+    """Return how the process of a step runs; None for a step that the gateway does itself."""
+    match step:
+        case Task():
+            return step
+        case Decrypt():
+            return step.run
+    return None
 
 
 def texts_of(step: Step) -> Iterator[str]:
@@ -132,6 +189,8 @@ def texts_of(step: Step) -> Iterator[str]:
     match step:
         case Task():
             yield from step.argv
+        case Decrypt() | Delete() | Move():
+            yield step.file
         case Mail():
             yield step.subject
             if step.body is not None:

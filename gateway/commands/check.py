@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.commands.findings import Finding, finding_of
 from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page, many
 from parsers.errors import OperatorError, Place
 
@@ -56,22 +57,6 @@ def configuration(file: Path) -> Path:
     return file
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing to tell: an error, a warning or a note."""
-
-    kind: str
-    problem: str
-    place: Place | None = None
-    rule: str | None = None
-
-    def to_dict(self) -> dict[str, object]:
-        """Return it ready for JSON."""
-        place = self.place or Place("")
-        found = {"kind": self.kind, "problem": self.problem, "rule": self.rule}
-        return {**found, "file": place.file or None, "line": place.line or None, "column": place.column or None}
-
-
 @dataclass(slots=True)
 class Report:
     """What a check found out.
@@ -111,6 +96,7 @@ class Report:
 
 def check(file: Path) -> Report:
     """Load a configuration with all that it names, and look at it."""
+    from gateway.commands.checked_files import files_beside
     from gateway.config import ConfigErrors
     from gateway.loading import load_all, tasks_of
 
@@ -118,18 +104,18 @@ def check(file: Path) -> Report:
     try:
         loaded = load_all(file)
     except ConfigErrors as errors:
-        report.findings = [_finding("error", error, file.parent) for error in errors.errors]
+        report.findings = [finding_of("error", error, file.parent) for error in errors.errors]
         return report
     config = loaded.config
     report.rules = len(loaded.rules)
     report.sources = [_source_words(config, index) for index in range(len(config.sources))]
-    report.findings += [_finding("error", error, config.folder) for error in loaded.errors]
-    report.findings += [_finding("warning", warning, config.folder) for warning in loaded.warnings]
+    report.findings += [finding_of("error", error, config.folder) for error in loaded.errors]
+    report.findings += [finding_of("warning", warning, config.folder) for warning in loaded.warnings]
     if not loaded.rules:
         report.findings.append(
             Finding("warning", "there are no rules, so that nothing will ever happen", Place(str(file)))
         )
-    report.findings += [*_broken_tls(config), *_broken_outgoing(config), *_open_files(config)]
+    report.findings += files_beside(config)
     failures = list(_failed_tests(loaded))
     report.findings += failures
     report.failed = len(failures)
@@ -140,88 +126,17 @@ def check(file: Path) -> Report:
     for rule in loaded.rules:
         report.findings += [
             Finding("warning", problem, rule.place, rule.name)
-            for task in tasks_of([rule], config.mail, config.defaults.run).values()
+            for task in tasks_of([rule], config.mail, config.defaults.run, config.folder).values()
             for problem in _cannot_start(task)
         ]
     return report
 
 
-def _finding(kind: str, error: OperatorError, folder: Path) -> Finding:
-    # the words of the configuration's readers do not know which folder it is
-    return Finding(kind, error.problem.replace("`gateway init DIR`", f"`gateway init {folder}`"), error.place)
-
-
 def _source_words(config: Config, index: int) -> str:
-    from gateway.source_config import UnixSource, kind_of
+    from gateway.source_config import kind_of, place_of
 
     source = config.sources[index]
-    where = source.path if isinstance(source, UnixSource) else source.address
-    return f"{source.name} ({kind_of(source)} {where})"
-
-
-def _broken_tls(config: Config) -> Iterator[Finding]:
-    """Yield why a TLS listener could not start: a key of another certificate, an expired certificate."""
-    from gateway import clock
-    from gateway.source_config import TlsSource
-    from gateway.tls_context import server_context
-    from gateway.trust import PolicyKind
-
-    for source in config.sources:
-        if not isinstance(source, TlsSource):
-            continue
-        pinned = source.peers.pins_certificate if source.peers.kind is PolicyKind.FINGERPRINT else None
-        try:
-            server_context(source.certificates, source.client_ca, now=clock.now(), pinned=pinned)
-        except OperatorError as error:
-            file = error.place.file if error.place else ""
-            problem = f"{file}: {error.problem}" if file else error.problem
-            if (
-                error.problem.startswith("there is no usable PEM key")
-                and (Path(file), Path(file)) in source.certificates
-            ):
-                problem = f'the key "key" is missing, and {file} holds no private key itself'
-            yield Finding("error", f"{source.name}: {problem}", source.place)
-
-
-def _broken_outgoing(config: Config) -> Iterator[Finding]:
-    """Say which mail server or destination every mail or message would fail at."""
-    from gateway.outgoing.service import flaws
-
-    for flaw in flaws(config.mail, config.destinations):
-        yield _finding("error", flaw, config.folder)
-
-
-def _open_files(config: Config) -> Iterator[Finding]:
-    """Yield the secrets that others than their owner can reach, and the files by which others could start processes."""
-    from gateway.source_config import TlsSource
-
-    keys = [key for source in config.sources if isinstance(source, TlsSource) for _, key in source.certificates]
-    for key in dict.fromkeys(keys):
-        if _mode(key) & 0o077 and _holds_key(key):
-            problem = f"others than its owner can reach this private key (mode {_mode(key):04o}); chmod 0600"
-            yield Finding("warning", problem, Place(str(key)))
-    for file in (config.path, *config.rules):
-        if _mode(file) & 0o022:
-            problem = (
-                f"others than its owner can write this file (mode {_mode(file):04o}), and whoever writes it starts "
-                "processes as the gateway's user; chmod go-w"
-            )
-            yield Finding("warning", problem, Place(str(file)))
-
-
-def _holds_key(file: Path) -> bool:
-    # without `key`, the certificate's own file is the key's, and may hold none
-    try:
-        return b"PRIVATE KEY" in file.read_bytes()
-    except OSError:
-        return True
-
-
-def _mode(file: Path) -> int:
-    try:
-        return file.stat().st_mode & 0o7777
-    except OSError:
-        return 0  # whoever has to read it says that it is not there
+    return f"{source.name} ({kind_of(source)} {place_of(source)})"
 
 
 def _failed_tests(loaded: Loaded) -> Iterator[Finding]:

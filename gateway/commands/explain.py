@@ -125,6 +125,7 @@ def _only(loaded: Loaded, name: str) -> tuple[Rule, ...]:
 
 def _origin(args: argparse.Namespace, loaded: Loaded) -> Origin:
     """Return who is taken for the sender."""
+    from gateway.file_source_config import FilesSource, FtpSource, SftpSource
     from gateway.source_config import TcpSource, TlsSource, UdpSource, UnixSource
     from gateway.zone import local_zone
     from rules.schema import did_you_mean
@@ -137,11 +138,16 @@ def _origin(args: argparse.Namespace, loaded: Loaded) -> Origin:
             advice = did_you_mean(args.source, sources) or f"; there are {', '.join(sources) or 'none'}"
             raise OperatorError(f"gateway explain: --source: there is no source {args.source}{advice}")
         zone = zone or source.zone
-        known = {TcpSource: Trust.NETWORK, TlsSource: Trust.CERTIFICATE, UdpSource: Trust.DATAGRAM}
+        known = {
+            TcpSource: Trust.NETWORK,
+            TlsSource: Trust.CERTIFICATE,
+            UdpSource: Trust.DATAGRAM,
+            FtpSource: Trust.ACCOUNT,
+            SftpSource: Trust.ACCOUNT,
+        }
         trust = known.get(type(source), Trust.LOCAL)
-        trusted = (
-            args.address is not None and not isinstance(source, UnixSource) and _within(args.address, source.trusted)
-        )
+        networks = () if isinstance(source, UnixSource | FilesSource) else source.trusted
+        trusted = args.address is not None and _within(args.address, networks)
     if args.trust is not None:
         trust = Trust[args.trust.upper()]
     if trust is None:

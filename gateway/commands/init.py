@@ -14,6 +14,7 @@ from parsers.errors import OperatorError, Place
 HELP = "make a configuration, certificates and the state folder; never overwrites"
 
 FIRST_CLIENT = "client1"
+FIRST_ACCOUNT = "account1"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Names that only this machine can mean; every server certificate carries them, so that it can be tried out here."""
 
@@ -67,7 +68,9 @@ class _Making:
         if self._attempt(self._authority):
             self._attempt(lambda: self._server(names))
             self._attempt(lambda: self._client(client))
+        self._attempt(self._host_keys)
         self._attempt(self._state)
+        self._attempt(self._account)
 
     def _attempt(self, make: Callable[[], None]) -> bool:
         try:
@@ -136,6 +139,34 @@ class _Making:
             return
         made = authority.issue_client(self.tls, name or FIRST_CLIENT, clock.now())
         _made(made.certificate, "a first client; `gateway onboard` makes those of your machines")
+
+    def _host_keys(self) -> None:
+        from gateway.host_keys import host_key_files, make_host_keys
+
+        folder = self.folder / "ssh"
+        files = host_key_files(folder)
+        if True in list(map(_there, files)):
+            return
+        _make_folder(folder)
+        for file in make_host_keys(folder):
+            _made(file, "by this key SFTP clients know the server")
+
+    def _account(self) -> None:
+        """Make a first account of the drop box, unless there is a file of accounts, or no drop box."""
+        from gateway.commands import main
+        from gateway.config import load
+        from gateway.file_source_config import FtpSource, SftpSource
+
+        file = self.folder / "gateway.yaml"
+        try:
+            config = load(file)
+        except OperatorError:
+            return  # `gateway check` tells why
+        if not any(isinstance(source, FtpSource | SftpSource) for source in config.sources):
+            return
+        if _there(config.drop.accounts):
+            return
+        main(["account", "add", FIRST_ACCOUNT, "--generate", "--config", str(file)])
 
     def _state(self) -> None:
         folder = self.folder / "state"

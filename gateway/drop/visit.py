@@ -54,6 +54,7 @@ class Client:
         protocol: `ftp` or `sftp`.
         encrypted: nobody on the way can read or change what it sends.
         trusted: the source's `trusted:` networks hold its address.
+        may_be_plain: the source lets everybody in without encryption.
         fields: what an event says of the connection: `tls.version`, `tls.cipher`, `ssh.client_version` ...
     """
 
@@ -63,6 +64,7 @@ class Client:
     port: int
     encrypted: bool
     trusted: bool = False
+    may_be_plain: bool = False
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
 
     @property

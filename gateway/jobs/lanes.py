@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from gateway.jobs.records import JobRecord, Turn
-from rules.step import Forward, Mail, Step, Task
+from rules.step import Decrypt, Delete, Forward, Mail, Move, Step, Task, process_of
 
 LANE_ROOM = 100
 """Jobs of one lane in memory; the others wait in the store until there is room."""
@@ -21,6 +21,8 @@ STREAM_DEPTH = 64
 OUTGOING_DEPTH = 128
 """Mails or messages of one step on their way at a time: the window of RELP."""
 
+DISPOSALS = 4
+"""Files of one step that are deleted or moved at a time: each takes a thread of the pool meanwhile."""
 
 UNLIMITED = 1000
 """Jobs without a step at a time: they are only looked at, and ended."""
@@ -31,14 +33,17 @@ END: Turn = (float("inf"), 0)
 
 def lane_of(step: Step | None) -> str:
     """Return the name of the lane that a step waits in; a job without a step has one too."""
-    if isinstance(step, Task) and step.lock is not None:
-        return f"lock:{step.lock}"
+    process = process_of(step)
+    if process is not None and process.lock is not None:
+        return f"lock:{process.lock}"
     return step.name if step is not None else ""
 
 
 def capacity_of(step: Step | None) -> int:
     """Return how many jobs of a step's lane may run at a time."""
     match step:
+        case Decrypt(run=run):
+            return capacity_of(run)
         case Task(lock=str()):
             return 1
         case Task(stream=True):
@@ -47,6 +52,8 @@ def capacity_of(step: Step | None) -> int:
             return concurrency
         case Mail() | Forward():
             return OUTGOING_DEPTH
+        case Delete() | Move():
+            return DISPOSALS
         case None:
             return UNLIMITED
     return 1
@@ -98,7 +105,8 @@ class Lanes:
         """Return the lane of a step, with the capacity that the step asks for now."""
         name = lane_of(step)
         lane = self._lanes.get(name)
-        process = isinstance(step, Task) and not step.stream
+        task = process_of(step)
+        process = task is not None and not task.stream
         if lane is None:
             lane = self._lanes[name] = Lane(capacity_of(step), process)
         else:

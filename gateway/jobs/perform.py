@@ -12,7 +12,7 @@ from gateway.jobs.outcome import Ending, Outcome
 from parsers.event import FieldValue
 from rules.job import PLACEHOLDER, Attempt, fill_known
 from rules.own_events import ANCESTORS, ancestors_of
-from rules.step import Emit, Forward, Mail, Pause, Resume, Step, Task
+from rules.step import Decrypt, Delete, Emit, Forward, Mail, Move, Pause, Resume, Step, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +63,45 @@ class Sends(Protocol):
         ...
 
 
-class Performer:
-    """Does what steps say; `by_runner` tells whether a mail goes through a program (sendmail) instead of SMTP."""
+class Disposes(Protocol):
+    """What deletes and moves files (`gateway.drop.disposal.Disposal`)."""
 
-    def __init__(self, runner: Runs, outgoing: Sends, by_runner: Callable[[], bool]) -> None:
+    def perform(self, step: Delete | Move, attempt: Attempt) -> Deferred[Outcome]:
+        """Delete or move; fires with the outcome, and never fails."""
+        ...
+
+
+class Performer:
+    """Does what steps say.
+
+    Args:
+        runner: starts processes.
+        outgoing: sends mails and messages.
+        by_runner: tells whether a mail goes through a program (sendmail) instead of SMTP.
+
+    Attributes:
+        disposal: deletes and moves files; None: there are no folders whose files are ours.
+    """
+
+    def __init__(
+        self, runner: Runs, outgoing: Sends, by_runner: Callable[[], bool], disposal: Disposes | None = None
+    ) -> None:
         self._runner = runner
         self._outgoing = outgoing
         self._by_runner = by_runner
+        self.disposal = disposal
 
     def perform(self, step: Step, attempt: Attempt) -> Deferred[Performance]:
         """Do what a step says; fires when it is done or has failed."""
         match step:
-            case Task():
+            case Task() | Decrypt():
                 return self._runner.run(attempt).addCallback(Performance)
             case Mail() if self._by_runner():
                 return self._runner.run(attempt).addCallback(Performance)
             case Mail() | Forward():
                 return self._outgoing.perform(step, attempt).addCallback(Performance)
+            case Delete() | Move() if self.disposal is not None:
+                return self.disposal.perform(step, attempt).addCallback(Performance)
             case Emit():
                 return succeed(Performance(_done(attempt), emitted=emitted_fields(step, attempt)))
             case Pause():

@@ -15,7 +15,7 @@ from rules.job import Job, Part, fill_known
 from rules.own_events import ANCESTORS, ancestors_of
 from rules.plan import job_id
 from rules.rule import Rule
-from rules.step import DeadLetter, Step
+from rules.step import DeadLetter, Decrypt, Step
 
 MAX_TAIL = 2000
 """Characters of a task's output in the event that tells of it: a traceback's end."""
@@ -51,6 +51,16 @@ def step_at(rule: Rule | None, record: JobRecord) -> Step | None:
     """Return the step that a job is at; None when its rule, or the step, is no more."""
     steps = steps_of(rule, record.job.part) if rule else ()
     return steps[record.step] if record.step < len(steps) else None
+
+
+def step_again(rule: Rule | None, record: JobRecord) -> int:
+    """Return the step at which a job begins that ended and is to be done again: the one that failed.
+
+    What it had decrypted is gone, so when that step comes after one that decrypts, this is the first to do again.
+    """
+    steps = steps_of(rule, record.job.part) if rule else ()
+    decrypting = (number for number, step in enumerate(steps) if isinstance(step, Decrypt))
+    return min(record.step, next(decrypting, record.step))
 
 
 def after(record: JobRecord, outcome: Outcome, rule: Rule | None, now: float, chance: Callable[[], float]) -> Progress:

@@ -9,7 +9,7 @@ from gateway.jobs.database import Database
 from gateway.jobs.lanes import lane_of
 from gateway.jobs.outcome import Ending
 from gateway.jobs.perform import Performance
-from gateway.jobs.progress import Progress, step_at
+from gateway.jobs.progress import Progress, step_again, step_at
 from gateway.jobs.records import LIVE, JobRecord, State
 from gateway.pipeline import Effects
 from rules.job import Job, Part
@@ -312,6 +312,7 @@ def retry(database: Database, identity: str, rules: Callable[[str], Rule | None]
     if record is None or record.state in LIVE or record.state is State.SUCCEEDED:
         return None
     rule = rules(record.job.rule)
+    record = replace(record, step=step_again(rule, record))
     step = step_at(rule, record)
     lane = lane_of(step) if step else record.lane
     fresh = replace(record, state=State.WAITING, attempt=0, due=now, lane=lane, box="", ended=None)

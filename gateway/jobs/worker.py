@@ -8,7 +8,7 @@ gateway ends like a kill, and the next one counts anew from what is on disk.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
@@ -23,8 +23,9 @@ from gateway.jobs.lanes import Lanes, lane_of
 from gateway.jobs.operators import Operators
 from gateway.jobs.outcome import Ending, Outcome
 from gateway.jobs.perform import Performance, Performs
+from gateway.jobs.private import PrivateFolders
 from gateway.jobs.progress import after, step_at
-from gateway.jobs.records import JobRecord, State
+from gateway.jobs.records import LIVE, JobRecord, State
 from gateway.jobs.store import StoreStoppedError
 from gateway.jobs.telling import tell_end
 from gateway.jobs.transactions import Changes, Recovered
@@ -87,6 +88,7 @@ class Worker:
         now: the wall clock, in seconds since 1970.
         processes: how many processes run at a time.
         chance: returns a number from 0 up to 1.
+        private: the private folders of jobs.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Worker:
         now: Callable[[], float],
         processes: int,
         chance: Callable[[], float],
+        private: PrivateFolders,
     ) -> None:
         self._reactor = reactor
         self._store = store
@@ -106,6 +109,7 @@ class Worker:
         self._notify = notify
         self._now = now
         self._chance = chance
+        self._private = private
         lanes = Lanes(processes)
         self._agenda = Agenda(reactor, self._transact, lanes, now, self._bring, self._not_read)
         self._turns = Turns(lanes, self._rule, reactor.seconds, self._wake_in, self._tell_orphan)
@@ -178,6 +182,12 @@ class Worker:
                 self._tell_orphan(record)
             else:
                 self._ended(record, Outcome(record.job.id, Ending.LOST, error="the gateway died while it ran"))
+
+    def found(self, jobs: Sequence[str]) -> None:
+        """Take note of the jobs of which there are private folders: those of jobs that have ended are removed."""
+        if jobs:
+            ended = self._transact(lambda database: self._private.ended_among(jobs, database))
+            ended.addCallbacks(lambda over: self._private.found(jobs, over), self._not_read)
 
     def stop(self) -> Deferred[None]:
         """Start nothing more; fires when no attempt runs and all that ended is kept."""
@@ -260,6 +270,7 @@ class Worker:
         running = self._running.get(record.job.id)
         if running is None:
             self._turns.leave(record.job)
+            self._private.over(record.job.id)
         else:
             running.abandoned = True
             self._performs.cancel(running.attempt)
@@ -312,10 +323,11 @@ class Worker:
     def _perform(self, record: JobRecord) -> None:
         job, rule = record.job, self._rule(record.job.rule)
         step = step_at(rule, record)
-        if step is None:
+        if rule is None or step is None:
             self._ended(record, self._without_step(record, rule))
             return
-        attempt = Attempt(f"{job.id}-{record.step + 1}", job.rule, step.name, job.key, job.event, record.attempt)
+        event = self._private.event_for(record, step, rule)
+        attempt = Attempt(f"{job.id}-{record.step + 1}", job.rule, step.name, job.key, event, record.attempt)
         self._running[job.id] = _Running(record, attempt)
         performance = maybeDeferred(self._performs.perform, step, attempt)
         performance.addErrback(_bug, attempt)
@@ -361,11 +373,13 @@ class Worker:
         rules = self._rules_of(record.job.rule, *effects)
         written = self._transact(lambda database: transactions.finish(database, progress, effects, rules, done, now))
         written.addErrback(self._not_kept)
-        written.addCallback(self._kept, record, done)
+        written.addCallback(self._kept, progress.record, done)
         written.addErrback(_stopped)
 
     def _kept(self, changes: Changes, record: JobRecord, done: Performance | None) -> None:
         self._turns.leave(record.job)
+        if record.state not in LIVE:
+            self._private.over(record.job.id)  # before it may be begun again, which an operator may want
         if done is not None and done.pause is not None:
             self._held(done.pause, paused=True)
         if done is not None and done.resume is not None:
@@ -384,7 +398,8 @@ class Worker:
             return Changes(waiting=[current] if current is not None and current.state is State.WAITING else [])
 
         written = self._transact(write)
-        written.addCallbacks(self._kept, self._not_kept, callbackArgs=(record, None))
+        ended = replace(record, state=State.CANCELLED)
+        written.addCallbacks(self._kept, self._not_kept, callbackArgs=(ended, None))
         written.addErrback(_stopped)
 
     def _give_back(self, record: JobRecord) -> None:

@@ -25,6 +25,7 @@ def main() -> int:
     options.add_argument("--fd", type=int, required=True, help="the descriptor of the socket to the gateway")
     options.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help="how many tasks may run at a time")
     options.add_argument("--lock", type=Path, help="the file whose lock keeps two runners from serving at once")
+    options.add_argument("--folders", type=Path, help="the folder for the private folders of jobs")
     options.add_argument("--loader", default=LOADER, help="MODULE:FUNCTION that loads the tasks")
     chosen = options.parse_args()
     config = chosen.config.absolute()
@@ -33,7 +34,7 @@ def main() -> int:
         control = socket.socket(fileno=chosen.fd)
         limit = min(max(1, chosen.limit), MAX_LIMIT)
         lock = Lock(chosen.lock) if chosen.lock else None
-        Keeper(control, config, limit, chosen.loader, lock).keep()
+        Keeper(control, config, limit, chosen.loader, lock, chosen.folders).keep()
     except (OSError, PeerError, LockError) as error:
         sys.stderr.write(f"the runner cannot go on: {error}\n")
         return 1

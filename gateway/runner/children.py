@@ -15,7 +15,7 @@ import re
 import resource
 import stat
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -127,7 +127,8 @@ def environment(task: Task, start: Start, who: Identity) -> dict[str, str]:
     Fields come first, so that no message can set what the task or the gateway sets; all of them begin with GATEWAY_.
     """
     key = printable(" ".join(start.key)).replace("\0", "")
-    return _event_variables(start.fields) | {
+    fields = {name: value for name, value in start.fields.items() if name not in task.lines}
+    return _event_variables(fields) | {
         **_task_variables(task, who),
         "GATEWAY_RULE": start.rule,
         "GATEWAY_JOB": start.job,
@@ -235,6 +236,19 @@ def input_file(content: bytes) -> int:
         return _memory_file(content)
     except OSError as error:
         raise StartError(f"there is no room for the standard input: {error.strerror}") from error
+
+
+def lines_of(fields: Mapping[str, FieldValue], names: Sequence[str]) -> bytes:
+    """Return the values of these fields, a line each, as the octets that they came as.
+
+    Raises:
+        StartError: one is no text, or not one line; another try would end the same.
+    """
+    values = [fields.get(name) for name in names]
+    lines = [value for value in values if isinstance(value, str) and not set(value) & set("\0\r\n")]
+    if len(lines) < len(values):
+        raise StartError("a line of its standard input cannot hold what was given for it", Ending.REFUSED)
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 
 
 def _memory_file(content: bytes) -> int:

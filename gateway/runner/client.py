@@ -25,6 +25,7 @@ from gateway.runner.link import Connection, Connections, Keeper
 from gateway.runner.protocol import (
     MAX_LINE,
     Cancel,
+    Clean,
     Ended,
     NotTaken,
     ProtocolError,
@@ -78,6 +79,7 @@ class Runner(Service):
         lock: a file whose lock keeps the runner from serving beside a former one that is still ending its tasks; its
             folder is there when the service starts.
         loader: MODULE:FUNCTION that loads the tasks.
+        folders: where private folders of jobs are made; the folder above it is there when the service starts.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Runner(Service):
         first_wait: float = FIRST_WAIT,
         lock: Path | None = None,
         loader: str = LOADER,
+        folders: Path | None = None,
     ) -> None:
         self._reactor = reactor
         self._config = config
@@ -98,6 +101,8 @@ class Runner(Service):
         self._first_wait = self._wait = first_wait
         self._lock = lock
         self._loader = loader
+        self._folders = folders
+        self._unclean: dict[str, None] = {}  # jobs whose folders are to be removed once there is a runner
         self._backlog = Backlog(limit)
         self._cancelled: set[str] = set()  # those that the runner has been asked to end
         self._keeper: Keeper | None = None
@@ -111,6 +116,8 @@ class Runner(Service):
         self._patience: IDelayedCall | None = None
         self._reloading: list[Deferred[frozenset[str]]] = []
         self._reload_next: list[Deferred[frozenset[str]]] = []
+        self.found: Callable[[tuple[str, ...]], None] = lambda _: None
+        """Told the ids of jobs of which there are private folders, whenever a runner is ready."""
         self.gave_up: Callable[[], None] = lambda: None
         """Called when it cannot be started again with the privileges that it had."""
         self.ready: Deferred[None] = Deferred()
@@ -172,6 +179,13 @@ class Runner(Service):
         elif self._connection and job in self._backlog:
             self._cancelled.add(job)
             self._connection.send(Cancel(job))
+
+    def clean(self, job: str) -> None:
+        """Remove the private folders of a job that has ended; what is lost of this, the next start sees to."""
+        if self._connection and self._tasks is not None:
+            self._connection.send(Clean(job))
+        elif self._stopping is None:
+            self._unclean[job] = None
 
     def reload(self) -> Deferred[frozenset[str]]:
         """Load the tasks again; fires with their names, or fails with an OperatorError while those of before stay."""
@@ -243,6 +257,10 @@ class Runner(Service):
         else:
             self._tasks = reply.tasks  # those that loaded last
             self._reloaded(ReloadFailed(reply.error))
+        unclean, self._unclean = self._unclean, {}
+        for job in unclean:  # before one of them is begun again
+            self.clean(job)
+        self.found(tuple(job for job in reply.folders if job not in unclean))
         self._send_jobs()
         if not self.ready.called:
             self.ready.callback(None)
@@ -287,7 +305,7 @@ class Runner(Service):
     def _begin(self) -> None:
         if self._keeper is None:
             keeper = Keeper(self)
-            keeper.spawn(self._reactor, self._config, self._limit, self._loader, self._lock)
+            keeper.spawn(self._reactor, self._config, self._limit, self._loader, self._lock, self._folders)
             self._keeper = keeper
         ours, theirs = socket.socketpair()
         with ours, theirs:

@@ -59,7 +59,13 @@ class Keeper:
     """The outer process; `control` is the socket on which the gateway hands over connections."""
 
     def __init__(
-        self, control: socket.socket, config: Path, limit: int, loader: str = LOADER, lock: Lock | None = None
+        self,
+        control: socket.socket,
+        config: Path,
+        limit: int,
+        loader: str = LOADER,
+        lock: Lock | None = None,
+        folders: Path | None = None,
     ) -> None:
         self._lock = lock
         self._locked = lock is None
@@ -68,6 +74,7 @@ class Keeper:
         self._config = config
         self._limit = limit
         self._loader = loader
+        self._folders = folders
         self._last_good = LastGood()
         self._inner: int | None = None
         self._pending: socket.socket | None = None
@@ -125,7 +132,8 @@ class Keeper:
         self._inner = os.fork()
         if self._inner == 0:
             self._control.close()
-            serve_and_exit(keeper, Server(connection, self._config, self._limit, self._loader, self._last_good))
+            server = Server(connection, self._config, self._limit, self._loader, self._last_good, self._folders)
+            serve_and_exit(keeper, server)
         connection.close()
 
     def _fetch_statuses(self) -> None:

@@ -109,13 +109,22 @@ class Keeper(ProcessProtocol):
         self._control: socket.socket | None = None
         self._text = {1: b"", 2: b""}
 
-    def spawn(self, reactor: IReactorProcess, config: Path, limit: int, loader: str, lock: Path | None) -> None:
+    def spawn(
+        self,
+        reactor: IReactorProcess,
+        config: Path,
+        limit: int,
+        loader: str,
+        lock: Path | None,
+        folders: Path | None = None,
+    ) -> None:
         """Start it, from the code that runs here and with nothing of our environment."""
         root = Path(gateway.__file__).resolve().parent.parent
         # -P: the working directory is no place to take a root process's code from.
         argv = [sys.executable, "-P", "-s", "-m", "gateway.runner", "--config", str(config.absolute()), "--fd", "3"]
         argv += ["--limit", str(limit), "--loader", loader]
         argv += ["--lock", str(lock.absolute())] if lock else []
+        argv += ["--folders", str(folders.absolute())] if folders else []
         environment = {"PYTHONPATH": str(root), "LANG": "C.UTF-8"}
         self._control, theirs = socket.socketpair()
         with theirs, Path(os.devnull).open("rb") as nothing:

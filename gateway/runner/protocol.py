@@ -27,6 +27,9 @@ MAX_NAME = 1024
 
 JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
+FOLDER_OF_JOB = re.compile(r"[0-9a-f]{32}")
+"""The name of a job's private folder: the id of the job itself, without the number of a step."""
+
 
 class ProtocolError(Exception):
     """A line that the other side should not have sent: a bug of ours, or a gateway that was broken into."""
@@ -56,7 +59,14 @@ class Reload:
     """Load the tasks again."""
 
 
-Request = Start | Cancel | Reload
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """Remove the private folders of a job that has ended; there is no reply."""
+
+    job: str
+
+
+Request = Start | Cancel | Reload | Clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +84,18 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The runner is there; `tasks` says what it has room for, `error` why it has no tasks or old ones."""
+    """The runner is there.
+
+    Attributes:
+        tasks: what it has room for.
+        error: why it has no tasks, or old ones.
+        folders: the ids of jobs of which there are private folders.
+    """
 
     pid: int
     tasks: Mapping[str, Room]
     error: str | None = None
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +200,16 @@ def request_line(request: Request) -> bytes:
             return _line("cancel", {"job": request.job})
         case Reload():
             return _line("reload", {})
+        case Clean():
+            return _line("clean", {"job": request.job})
 
 
 def reply_line(reply: Reply) -> bytes:
     """Write a reply as one line."""
     match reply:
         case Ready():
-            return _line("ready", {"pid": reply.pid, "tasks": _rooms(reply.tasks), "error": reply.error})
+            values = {"pid": reply.pid, "tasks": _rooms(reply.tasks), "error": reply.error, "folders": reply.folders}
+            return _line("ready", values)
         case Waits():
             return _line("waits", {"pid": reply.pid})
         case Starting():
@@ -263,6 +283,12 @@ class _Values:
             raise ProtocolError(f"no job has the id {value!r}")
         return value
 
+    def folder(self) -> str:
+        value = self.text("job")
+        if not FOLDER_OF_JOB.fullmatch(value):
+            raise ProtocolError(f"no job's folder is called {value!r}")
+        return value
+
     def number(self, name: str, least: int = 0) -> int:
         value: int = self._take(name, int)
         if value < least:
@@ -327,6 +353,8 @@ def read_request(line: bytes) -> Request:
             request = Cancel(values.job())
         case "reload":
             request = Reload()
+        case "clean":
+            request = Clean(values.folder())
         case other:
             raise ProtocolError(f"there is no request {other!r}")
     values.end()
@@ -343,7 +371,9 @@ def read_reply(line: bytes) -> Reply:
     reply: Reply
     match values.kind:
         case "ready":
-            reply = Ready(values.number("pid", 1), values.rooms("tasks"), values.words("error"))
+            reply = Ready(
+                values.number("pid", 1), values.rooms("tasks"), values.words("error"), values.texts("folders")
+            )
         case "waits":
             reply = Waits(values.number("pid"))
         case "starting":

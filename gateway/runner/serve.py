@@ -10,25 +10,30 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.clock import now
 from gateway.jobs.outcome import Ending, Outcome
 from gateway.runner import tree
 from gateway.runner.children import (
+    Child,
     Identity,
     StartError,
     empty_input,
     environment,
     identity,
     input_file,
+    lines_of,
     start_child,
 )
 from gateway.runner.conversation import Conversation
+from gateway.runner.folders import JobFolders
 from gateway.runner.loads import Loads
 from gateway.runner.processes import Processes
 from gateway.runner.protocol import (
     Cancel,
+    Clean,
     Ended,
     NotTaken,
     Ready,
@@ -44,6 +49,7 @@ from gateway.runner.running import Cause, RunningJob
 from gateway.runner.streams import CANCELLED, MAX_EVENTS, Streams
 from gateway.runner.tasks import LOADER, LastGood, LoadError
 from gateway.runner.waiting import Lanes, Waiting
+from rules.decrypted import plain_name
 from rules.job import FillError, fill_argv
 from rules.mail import compose
 from rules.step import Task
@@ -62,6 +68,7 @@ class Server:
         limit: int,
         loader: str = LOADER,
         last_good: LastGood | None = None,
+        folders: Path | None = None,
     ) -> None:
         connection.setblocking(False)
         self._last_good = last_good or LastGood()
@@ -73,6 +80,7 @@ class Server:
         self._streams = Streams(self._processes, self._selector, self._ended)
         self._waiting = Waiting()
         self._lanes = Lanes(limit)
+        self._folders = JobFolders(folders)
         self._chosen: list[tuple[Start, Task | None]] = []  # those that are being told to be starting
         self._asked_to_stop = False
         self._stopping = False
@@ -121,6 +129,8 @@ class Server:
                 self._cancel(request.job)
             case Reload():
                 self._loads.begin()
+            case Clean():
+                self._folders.remove(request.job)
 
     def _take(self, start: Start) -> None:
         if self._stopping:
@@ -147,7 +157,7 @@ class Server:
         if isinstance(result, LoadError):
             if first:
                 self._tasks = self._last_good.recall()
-                self._gateway.tell(Ready(os.getpid(), _rooms(self._tasks), str(result)))
+                self._gateway.tell(Ready(os.getpid(), _rooms(self._tasks), str(result), self._folders.names()))
             else:
                 self._gateway.tell(ReloadFailed(str(result)))
             return
@@ -155,7 +165,7 @@ class Server:
         self._last_good.keep(result)
         self._streams.change(result)
         rooms = _rooms(result)
-        self._gateway.tell(Ready(os.getpid(), rooms) if first else Reloaded(rooms))
+        self._gateway.tell(Ready(os.getpid(), rooms, folders=self._folders.names()) if first else Reloaded(rooms))
 
     def _stop(self) -> None:
         if self._stopping:
@@ -205,7 +215,7 @@ class Server:
         try:
             who = identity(task.user, task.group)
             argv = fill_argv(task.argv, start.fields, options=task.options)
-            child = start_child(task, argv, environment(task, start, who), who, _input(start, task, who))
+            child = self._child(start, task, argv, who)
         except FillError as error:
             self._ended(Outcome(start.job, Ending.REFUSED, error=str(error)))
             return
@@ -213,6 +223,17 @@ class Server:
             self._ended(Outcome(start.job, error.ending, error=str(error)))
             return
         self._processes.add(RunningJob(start.job, task, child, self._selector, self._ended))
+
+    def _child(self, start: Start, task: Task, argv: list[str], who: Identity) -> Child:
+        if not task.decrypts:
+            return start_child(task, argv, environment(task, start, who), who, _input(start, task, who))
+        name = plain_name(argv[-1])
+        if name is None:
+            raise StartError(f"{argv[-1]!r} is no path of a file", Ending.REFUSED)
+        with self._folders.of(start.job, who) as (here, usual):
+            whole = [*argv[:-2], "--seen-as", str(usual / name), *argv[-2:], f"./{name}"]
+            inside = replace(task, cwd=here)
+            return start_child(inside, whole, environment(task, start, who), who, _input(start, task, who))
 
     def _ended(self, outcome: Outcome) -> None:
         self._lanes.leave(outcome.job)
@@ -224,6 +245,8 @@ def _input(start: Start, task: Task, who: Identity) -> int:
         host = socket.gethostname()
         sender = task.mail.sender or f"{who.name}@{host}"
         return input_file(compose(task.mail, start.fields, sender=sender, hostname=host, job=start.job, now=now()))
+    if task.lines:
+        return input_file(lines_of(start.fields, task.lines))
     if not task.stdin:
         return empty_input()
     return input_file(json.dumps(start.fields, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")

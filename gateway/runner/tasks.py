@@ -48,7 +48,7 @@ def tasks_from_json(text: bytes) -> dict[str, Task]:
 
 def _task(values: dict[str, Any]) -> Task:
     mail = values["mail"]
-    whole = {"argv": tuple(values["argv"]), "limits": Limits(**values["limits"])}
+    whole = {"argv": tuple(values["argv"]), "lines": tuple(values["lines"]), "limits": Limits(**values["limits"])}
     whole["mail"] = mail and Mail(**mail | {"to": tuple(mail["to"])})
     return Task(**values | whole)
 

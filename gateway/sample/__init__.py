@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from importlib import resources
 
-_LOOPBACK = "    tls: 6514\n"
-_NETWORK = '    tls: "0.0.0.0:6514"\n'
+_FACING_THE_NETWORK = {
+    f"    {kind}: {port}\n": f'    {kind}: "0.0.0.0:{port}"\n'
+    for kind, port in (("tls", 6514), ("ftp", 2121), ("sftp", 2222))
+}
+"""The listeners that encrypt and know who sends."""
 
 
 def config_text(*, network: bool = False) -> str:
-    """Return the commented configuration; with `network`, its TLS listener faces the network."""
+    """Return the commented configuration; with `network`, those of its listeners face the network that may."""
     text = resources.files(__name__).joinpath("gateway.yaml").read_text(encoding="utf-8")
-    return text.replace(_LOOPBACK, _NETWORK).replace(' "0.0.0.0:6514" lets the network in.', "") if network else text
+    if not network:
+        return text
+    for here, everywhere in _FACING_THE_NETWORK.items():
+        text = text.replace(here, everywhere)
+    return text.replace(' "0.0.0.0:6514" lets the network in.', "")
 
 
 def rule_texts() -> dict[str, str]:

@@ -24,17 +24,23 @@ class LineFramer:
         over_limit: what happens to a longer line; with TRUNCATE its first `max_frame` octets are the frame and the
             rest up to the line end is thrown away, so that one line never becomes two frames.
         nul: a NUL ends a frame too, as some senders write it (RFC 6587, section 3.4.2).
+        peer: the octets come from a peer, who may have come to the wrong port (`misdirected`), and not from a file.
     """
 
     __slots__ = ("_max_frame", "_nul", "_opening", "_over_limit", "_skipping", "_stopped", "_tail")
 
     def __init__(
-        self, max_frame: int = MAX_FRAME, over_limit: OverLimit = OverLimit.TRUNCATE, *, nul: bool = False
+        self,
+        max_frame: int = MAX_FRAME,
+        over_limit: OverLimit = OverLimit.TRUNCATE,
+        *,
+        nul: bool = False,
+        peer: bool = True,
     ) -> None:
         self._max_frame = max_frame
         self._over_limit = over_limit
         self._nul = nul
-        self._opening = True  # nothing but a possible greeting of another protocol came yet
+        self._opening = peer  # nothing but a possible greeting of another protocol came yet
         self._tail = bytearray()
         self._skipping = False  # the rest of an over-long line
         self._stopped = False

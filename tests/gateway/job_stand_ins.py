@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from gateway.jobs.database import Database
 from gateway.jobs.outcome import Ending, Outcome
 from gateway.jobs.perform import Performance
+from gateway.jobs.private import PrivateFolders
 from gateway.jobs.records import JobRecord, State
 from gateway.jobs.transactions import recover
 from gateway.jobs.worker import Worker
@@ -154,6 +155,7 @@ class House:
         self.store = StoreNow(self.database)
         self.performs = Performing()
         self.told = Told()
+        self.cleaned: list[str] = []
         self.worker = Worker(
             self.clock,
             self.store,
@@ -162,6 +164,7 @@ class House:
             now=lambda: self.clock.seconds() + self.wall,
             processes=self._processes,
             chance=lambda: 0.5,
+            private=PrivateFolders(Path("/jobs"), self.cleaned.append),
         )
         self.worker.start(self.rules, recover(self.database, self.rules.book.rules))
         if self.ready:

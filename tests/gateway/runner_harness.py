@@ -29,11 +29,12 @@ def shell(script: str, **values: Any) -> dict[str, Any]:
 class Harness:
     """A runner's process, and the gateway's end of its connection."""
 
-    def __init__(self, config: Path, limit: int = 8, lock: Path | None = None) -> None:
+    def __init__(self, config: Path, limit: int = 8, lock: Path | None = None, folders: Path | None = None) -> None:
         self.control, theirs = socket.socketpair()
         argv = [sys.executable, "-P", "-m", "gateway.runner", "--config", str(config), "--limit", str(limit)]
         argv += ["--loader", LOADER, "--fd", str(theirs.fileno())]
         argv += ["--lock", str(lock)] if lock else []
+        argv += ["--folders", str(folders)] if folders else []
         self.keeper = subprocess.Popen(
             argv,
             pass_fds=[theirs.fileno()],

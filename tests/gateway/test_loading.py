@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import gateway
 from gateway.config import ConfigErrors
 from gateway.loading import KEPT_SIEVES, load_again, load_all, load_tasks, make_stages
+from gateway.runner.tasks import tasks_from_json, tasks_json
 from rules.load import Defaults, load_rules
 
 GOOD = "- {rule: good, match: {message: {contains: knock}}, do: {run: [/bin/true]}}\n"
@@ -76,6 +78,30 @@ def test_the_runner_reads_the_same_tasks(config: Path) -> None:
     assert mail.mail is not None
     config.write_text(config.read_text() + "mail: {smtp: 'mail.example.com:25'}\n")
     assert list(load_tasks(config)) == names[:-1]
+
+
+def test_a_step_that_decrypts_is_a_task_of_our_own_program(config: Path) -> None:
+    """Keys stand beside the configuration; one that is missing is said where the step stands. No dollar sign fills."""
+    text = """
+- rule: d
+  match: {message: {contains: x}}
+  do:
+    - {decrypt: {key: keys/$a.age, passphrase_file: /etc/pw}, user: importer, timeout: 5m, lock: one}
+"""
+    (config.parent / "rules" / "decrypts.yaml").write_text(text)
+    task = load_tasks(config)["d/do/1"]
+    program = str(Path(gateway.__file__).with_name("decrypt.py"))
+    key = f"{config.parent}/keys/$$a.age"
+    options = ("--key", key, "--passphrase-file", "/etc/pw", "--", "${file.path}")
+    assert task.argv == (sys.executable, "-I", program, *options)
+    assert (task.user, task.timeout, task.lock, task.stdin, task.decrypts) == ("importer", 300.0, "one", False, True)
+    assert tasks_from_json(tasks_json({"d/do/1": task})) == {"d/do/1": task}
+    missing = [str(warning) for warning in load_all(config).warnings]
+    place = config.parent / "rules" / "decrypts.yaml"
+    assert f"{place}:5:8: the key {config.parent}/keys/$a.age does not exist" in missing
+    (config.parent / "keys").mkdir()
+    (config.parent / "keys" / "$a.age").touch()
+    assert [warning for warning in map(str, load_all(config).warnings) if "$a.age" in warning] == []
 
 
 def test_destinations_are_known(config: Path) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred, succeed
 
 from gateway.jobs.outcome import Ending, Outcome
 from gateway.jobs.perform import Performance, Performer, emitted_fields
 from rules.job import Attempt
-from rules.step import DeadLetter, Emit, Forward, Mail, Pause, Resume, Step, Task
+from rules.step import DeadLetter, Decrypt, Delete, Emit, Forward, Mail, Move, Pause, Resume, Step, Task
 
 ATTEMPT = Attempt(
     "j-1", "rule", "rule/do/1", ("k",), {"host.name": "web1", "source.port": 22, "rule.name": "import", "tags": ["a"]}
 )
+
+DECRYPT = Decrypt("rule/do/1", Task("rule/do/1", (), decrypts=True), "key")
 
 
 class Runs:
@@ -51,9 +55,21 @@ def performed(step: Step, *, by_runner: bool = False) -> tuple[Performance, Runs
     return done[0], runs, sends
 
 
+def test_files_are_deleted_and_moved_by_whom_that_is_for() -> None:
+    """Where there is nobody, the step is refused."""
+    sends: Any = Sends()
+    done: list[Performance] = []
+    steps = (Delete("rule/do/1", "${file.path}"), Move("rule/do/1", "${file.path}", "processed"))
+    for step in steps:
+        Performer(Runs(), Sends(), lambda: False, sends).perform(step, ATTEMPT).addCallback(done.append)
+        assert performed(step)[0].outcome.ending is Ending.REFUSED
+    assert sends.sent == list(steps)
+    assert all(one.outcome.success for one in done)
+
+
 def test_processes_are_the_runners() -> None:
     """Those that end and those that stay."""
-    for step in (Task("rule/do/1", ("/bin/true",)), Task("rule/do/1", ("/bin/cat",), stream=True)):
+    for step in (Task("rule/do/1", ("/bin/true",)), Task("rule/do/1", ("/bin/cat",), stream=True), DECRYPT):
         done, runs, _ = performed(step)
         assert (done.outcome.success, runs.ran) == (True, ["j-1"])
 

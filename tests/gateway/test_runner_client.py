@@ -70,6 +70,7 @@ class RunnerCase(TestCase):
             first_wait=0.05,
             lock=self.lock,
             loader=LOADER,
+            folders=self.config.with_name("jobs"),
         )
 
     def tearDown(self) -> defer.Deferred[None]:  # type: ignore[override]
@@ -113,6 +114,24 @@ class TestJobs(RunnerCase):
         missing: Outcome = yield self.runner.run(job("b", "nothing"))
         assert missing.ending is Ending.REFUSED
         assert self.notice(notices.RunnerStarted)[0].tasks == len(TASKS)
+
+    @defer.inlineCallbacks
+    def test_private_folders_are_found_and_cleaned(self) -> Any:
+        """At once, or when a runner is there again; what was to be cleaned then is not told as found."""
+        jobs, folders = ["0" * 32, "1" * 32, "2" * 32], self.config.with_name("jobs")
+        found: list[tuple[str, ...]] = []
+        self.runner.found = found.append
+        for name in jobs:
+            (folders / name / "1").mkdir(parents=True)
+        self.runner.clean(jobs[0])
+        yield self.until(lambda: not (folders / jobs[0]).exists())
+        os.kill(self.pids()[-1], signal.SIGKILL)
+        yield self.until(lambda: self.notice(notices.RunnerDied))
+        self.runner.clean(jobs[1])
+        yield self.until(lambda: found)
+        yield self.until(lambda: not (folders / jobs[1]).exists())
+        assert found == [(jobs[2],)]
+        assert (folders / jobs[2]).exists()
 
     @defer.inlineCallbacks
     def test_many_jobs_at_once(self) -> Any:

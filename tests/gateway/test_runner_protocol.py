@@ -14,6 +14,7 @@ from gateway.jobs.outcome import Ending, Outcome
 from gateway.runner.backlog import AHEAD, Backlog, Entry
 from gateway.runner.protocol import (
     Cancel,
+    Clean,
     Ended,
     Lines,
     NotTaken,
@@ -38,10 +39,12 @@ REQUESTS: list[Request] = [
     Start("0f" * 16, "rule/do/1", "rule", ("a", "b"), {"x": "é\n\udcff", "list": [1, None, {"a": 0.5}]}, 3),
     Cancel("job"),
     Reload(),
+    Clean("0123456789abcdef" * 2),
 ]
 REPLIES: list[Reply] = [
     Ready(7, {"a": Room(1), "b": Room(64, stream=True)}),
     Ready(7, {}, "broken"),
+    Ready(7, {}, folders=("0" * 32,)),
     Starting("job"),
     Waits(8),
     Ended(Outcome("job", Ending.EXITED, 0, None, 1.5, None, b"\x00\xff", b"", 1, 2, 3)),

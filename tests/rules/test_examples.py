@@ -142,6 +142,21 @@ def test_the_rule_of_the_design_passes_as_it_is_written() -> None:
     ]
 
 
+def test_a_command_with_a_decrypted_file() -> None:
+    """It has its name, in a folder that stands for the private one; the steps before it count."""
+    text = """
+- rule: d
+  match: {event.action: ssh-login, event.outcome: failure}
+  do:
+    - {decrypt: {key: k, file: "/in/${user.name}.csv.age"}}
+    - {run: [import, "${file.decrypted.path}", "${file.decrypted.name}"]}
+  test:
+    - send: "sshd[7]: Failed password for root from 192.0.2.7 port 4000 ssh2"
+      expect: {do: 1, argv: [import, /private/root.csv, root.csv]}
+"""
+    assert run_text(text) == []
+
+
 FAILS = "sshd[7]: Failed password for root from 192.0.2.7 port 4000 ssh2"
 SUCCEEDS = "sshd[7]: Accepted password for root from 192.0.2.7 port 4000 ssh2"
 
@@ -203,7 +218,7 @@ def test_uploads_are_sent_as_fields_with_the_trust_of_an_account() -> None:
   match: {event.dataset: drop, event.action: upload-complete}
   do: {run: [import, "${file.path}"]}
   test:
-    - {send: &upload {event.dataset: drop, event.action: upload-complete, file.path: /d/a}, expect: {argv: [import, /d/a]}}
+    - {send: &upload {event.dataset: drop, event.action: upload-complete, file.path: /d}, expect: {argv: [import, /d]}}
     - {send: *upload, trust: network, expect: {do: 0}}
     - {send: {event.dataset: files, event.action: upload-complete, file.path: /d/a}, expect: {do: 0}}
 """

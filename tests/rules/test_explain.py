@@ -135,6 +135,30 @@ def test_trust_and_commands() -> None:
     assert found.match == Answer("event.action: ssh-login", True, "ssh-login")
 
 
+def test_steps_about_files() -> None:
+    """A decrypted file is shown where nobody has one: what is shown is not done."""
+    (rule,) = load_rules(
+        """
+- rule: r
+  match: {event.action: ssh-login}
+  do:
+    - {decrypt: {key: keys/a.age, file: "/in/${user.name}.gpg"}}
+    - {run: [import, "${file.decrypted.path}"]}
+    - {delete: "/in/${user.name}.gpg"}
+    - {move: "/in/${user.name}.gpg", to: processed}
+""",
+        "r.yaml",
+        Defaults(),
+    ).rules
+    found = explain_rule(rule, event(), Trust.NETWORK)
+    assert [(one.kind, one.argv, one.words, one.problem) for one in found.commands] == [
+        ("decrypt", (), "/in/root.gpg with keys/a.age", None),
+        ("run", ("import", "/private/root"), "", None),
+        ("delete", (), "/in/root.gpg", None),
+        ("move", (), "/in/root.gpg to processed", None),
+    ]
+
+
 def test_steps_of_every_kind_and_what_undoes_them() -> None:
     """Each in a few words; the event that closes a state is explained as well."""
     (rule,) = load_rules(

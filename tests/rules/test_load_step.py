@@ -8,7 +8,21 @@ from rules.job import Part
 from rules.load import BUILTIN
 from rules.load_step import StepReader
 from rules.schema import Problems
-from rules.step import DeadLetter, Emit, Forward, Mail, Pause, Resume, Step, Task, texts_of
+from rules.step import (
+    DeadLetter,
+    Decrypt,
+    Delete,
+    Emit,
+    Forward,
+    Mail,
+    Move,
+    Pause,
+    Resume,
+    Step,
+    Task,
+    kind_of,
+    texts_of,
+)
 from rules.strict_yaml import parse
 
 
@@ -118,3 +132,74 @@ def test_a_lock_makes_concurrency_meaningless() -> None:
     assert [str(warning) for warning in problems.warnings] == [
         'f:1:21: "concurrency" means nothing beside "lock": its tasks run one after the other'
     ]
+
+
+def test_steps_about_files() -> None:
+    """A key and how the program runs; a file to delete or to move, and where to."""
+    steps, problems = load(
+        """
+    - {decrypt: {key: keys/acme.age}, user: importer, timeout: 5m, lock: one}
+    - {decrypt: {passphrase_file: /etc/pw, key: k, file: "${file.decrypted.path}"}, user: importer}
+    - {run: [import, "${file.decrypted.path}"], user: importer}
+    - {mail: root, subject: "${file.decrypted.name}"}
+    - {delete: "${file.path}"}
+    - {move: "/in/${file.name}", to: processed/today}
+    """
+    )
+    assert not problems.errors
+    assert not problems.warnings
+    assert steps is not None
+    runs = Task("r/do/1", (), user="importer", timeout=300.0, lock="one", stdin=False, decrypts=True)
+    second = Task("r/do/2", (), user="importer", stdin=False, decrypts=True)
+    assert steps[0] == Decrypt("r/do/1", runs, "keys/acme.age")
+    assert steps[1] == Decrypt("r/do/2", second, "k", "/etc/pw", "${file.decrypted.path}")
+    assert steps[4:] == (Delete("r/do/5", "${file.path}"), Move("r/do/6", "/in/${file.name}", "processed/today"))
+    assert [text for step in (*steps[:2], *steps[4:]) for text in texts_of(step)] == [
+        *("${file.path}", "${file.decrypted.path}", "${file.path}", "/in/${file.name}")
+    ]
+    assert [kind_of(step) for step in steps] == ["decrypt", "decrypt", "run", "mail", "delete", "move"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("{decrypt: keys/acme.age}", "{decrypt: {key: keys/acme.age}}"),
+        ("{decrypt: {}}", '"key" is missing'),
+        ('{decrypt: {key: "${user.name}"}}', "an event must not choose this"),
+        ("{decrypt: {key: k}, stdin: event}", '"stdin" is not for this step'),
+        ("{decrypt: {key: k}, cwd: /tmp}", '"cwd" is not for this step'),
+        ("{decrypt: {key: k, file: a.age}}", "no absolute path"),
+        ("{decrypt: {key: k, kez: 1}}", "kez"),
+        ("{delete: file}", '"${file.path}"'),
+        ('{delete: "${file.path}", to: x}', '"to"'),
+        ('{move: "${file.path}"}', '"to" is missing'),
+        ('{move: "${file.path}", to: "${user.name}"}', "an event must not choose this"),
+        ('{move: "${file.path}", to: ../x}', "absolute path"),
+        ('{run: [a, "${file.decrypted.path}"]}', "only after a step that decrypts"),
+        ('[{mail: root, subject: "${file.decrypted.name}"}, {decrypt: {key: k}}]', "only after a step that decrypts"),
+        ('{decrypt: {key: k, file: "${file.decrypted.path}"}}', "only after a step that decrypts"),
+    ],
+)
+def test_wrong_steps_about_files(text: str, error: str) -> None:
+    """Each error says what to write instead, at its place."""
+    _, problems = load(text)
+    assert any(error in str(one) and str(one).startswith("f:1:") for one in problems.errors), problems.errors
+
+
+@pytest.mark.parametrize(
+    ("decrypts", "runs", "warned"),
+    [
+        ("importer", "importer", False),
+        ("importer", "root", False),
+        ("importer", None, False),
+        ("importer", "other", True),
+        (None, "other", True),
+        (None, None, False),
+    ],
+)
+def test_another_user_cannot_read_it(decrypts: str | None, runs: str | None, *, warned: bool) -> None:
+    """A decrypted file is private to the user whose step has made it, and root reads everything."""
+    users = [f", user: {user}" if user else "" for user in (decrypts, runs)]
+    _, problems = load(f'[{{decrypt: {{key: k}}{users[0]}}}, {{run: [a, "${{file.decrypted.path}}"]{users[1]}}}]')
+    assert bool(problems.warnings) is warned
+    assert not problems.errors

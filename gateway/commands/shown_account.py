@@ -1,0 +1,104 @@
+"""Accounts of the drop box as `gateway account` shows them, and what to do with a new one."""
+
+from __future__ import annotations
+
+import shlex
+from ipaddress import ip_address
+from socket import gethostname
+from typing import TYPE_CHECKING
+
+from gateway.commands.looking import Cell, iso, stamp
+from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD
+
+if TYPE_CHECKING:
+    from gateway.config import Config
+    from gateway.drop.account import Account
+    from gateway.listen_address import Address
+
+
+def row(account: Account, now: float) -> list[Cell]:
+    """Return an account's row of the table: name, folder, rights, ways to log in, end, state."""
+    state = _state(account, now)
+    colours = {"active": GOOD, "disabled": DIM, "expired": BAD, "no login": DOUBTFUL}
+    return [
+        account.name,
+        str(account.folder),
+        ", ".join(_rights(account)),
+        ", ".join(_ways(account)) or "-",
+        "-" if account.expires is None else stamp(account.expires, now),
+        (state, colours[state]),
+    ]
+
+
+def for_json(account: Account, now: float) -> dict[str, object]:
+    """Return an account for programs; without its password's hash."""
+    from gateway.drop.public_keys import fingerprint
+
+    return {
+        "name": account.name,
+        "folder": str(account.folder),
+        "rights": _rights(account),
+        "login": _ways(account),
+        "keys": [{"fingerprint": fingerprint(blob), "comment": comment} for blob, comment in account.keys.items()],
+        "networks": [str(network) for network in account.networks],
+        "content": account.terms.content.value,
+        "plain": account.terms.plain,
+        "expires": iso(account.expires),
+        "state": _state(account, now),
+    }
+
+
+def _state(account: Account, now: float) -> str:
+    if account.disabled:
+        return "disabled"
+    if account.expires is not None and account.expires <= now:
+        return "expired"
+    return "active" if _ways(account) else "no login"
+
+
+def _rights(account: Account) -> list[str]:
+    from gateway.drop.account import Right
+
+    return [right.value for right in Right if right in account.terms.rights]
+
+
+def _ways(account: Account) -> list[str]:
+    count = len(account.keys)
+    return [
+        *(["password"] if account.password else []),
+        *(["external"] if account.external else []),
+        *(["anonymous"] if account.anonymous else []),
+        *([f"{count} key{'' if count == 1 else 's'}"] if count else []),
+    ]
+
+
+def advise(config: Config, account: Account) -> None:
+    """Say how a first file is uploaded."""
+    from gateway.file_source_config import FtpSource, SftpSource
+
+    lines = []
+    for source in config.sources:
+        if isinstance(source, FtpSource) and account.password:
+            authority = config.folder / "tls" / "ca.pem"
+            known = f" --cacert {shlex.quote(str(authority))}" if authority.is_file() else ""
+            tls = f" --ssl-reqd{known}" if source.certificates else ""
+            where = f"ftp://{_host(source.address)}:{source.address.port}/"
+            lines.append(f"curl -u {account.name}{tls} -T FILE {where}")
+        elif isinstance(source, SftpSource) and (account.keys or source.passwords):
+            lines.append(f"sftp -P {source.address.port} {account.name}@{_host(source.address)}    (then: put FILE)")
+    if lines:
+        print("upload a first file:", *(f"  {line}" for line in lines), sep="\n")
+    else:
+        print(
+            f"{config.path} has no source yet that lets it in; under `sources:` write\n"
+            '  drop-sftp: {sftp: "0.0.0.0:2222"}'
+        )
+
+
+def _host(address: Address) -> str:
+    host = ip_address(address.host)
+    if host.is_loopback:
+        return "localhost"
+    if host.is_unspecified:
+        return gethostname()
+    return f"[{host}]" if host.version == 6 else str(host)

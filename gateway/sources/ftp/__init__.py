@@ -1,0 +1,1 @@
+"""FTP (RFC 959) with explicit TLS (RFC 4217) into the drop box."""

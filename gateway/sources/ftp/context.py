@@ -1,0 +1,60 @@
+"""What the connections of one FTP listener share."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from twisted.internet.interfaces import IReactorTCP, IReactorTime
+
+from gateway.drop.visit import Logins
+from gateway.file_source_config import FtpSource
+from gateway.handshakes import HalfHandshakes
+from gateway.notice import Notify
+
+
+class Reactor(IReactorTCP, IReactorTime):
+    """What FTP needs of a reactor."""
+
+
+@dataclass(frozen=True, slots=True)
+class FtpContext:
+    """What a connection works with; durations are seconds.
+
+    Attributes:
+        tls: returns the TLS context of a new connection; None: there is no TLS here.
+        now: the wall clock.
+        idle: how long a client may be silent between commands, or in the middle of a transfer.
+        tries: wrong passwords, after which the connection is closed.
+    """
+
+    source: FtpSource
+    tls: Callable[[], ssl.SSLContext] | None
+    logins: Logins
+    reactor: Reactor
+    notify: Notify
+    now: Callable[[], float]
+    idle: float
+    handshake_timeout: float
+    half: HalfHandshakes
+    tries: int
+
+
+def plain_address(host: str) -> str:
+    """Write an address in one way: an IPv4 one that came in over an IPv6 socket as IPv4, others as they are."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return str(mapped or found)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address is this machine's own (127.0.0.0/8, ::1)."""
+    try:
+        return ip_address(plain_address(host)).is_loopback
+    except ValueError:
+        return False
