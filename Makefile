@@ -39,19 +39,25 @@ relp: $(VENV)/.test ## acknowledged messages per CPU second from 50 RELP senders
 	@tests/end_to_end/install_programs.sh
 	$(VENV)/bin/python -m bench.relp
 
+.PHONY: uploads
+uploads: $(VENV)/.test ## uploads by FTP and SFTP, beside vsftpd and sshd, and by 200 clients at once (as root; 40 minutes)
+	@tests/end_to_end/install_programs.sh
+	$(VENV)/bin/python -m bench.uploads $(BENCH)
+
 .PHONY: latency
 latency: $(VENV)/.test ## from a message's last octet to the start of its task, idle and under load
 	$(VENV)/bin/python -m bench.latency
 
-batteries := bit_flips power_loss kill_gateway kill_runner restarts disk_full clock_steps rogue_tasks
+batteries := bit_flips power_loss kill_gateway kill_runner restarts disk_full clock_steps rogue_tasks cut_uploads hostile_clients
 
 .PHONY: crash
-crash: $(VENV)/.test ## kill it, fill its disk, flip its bits, cut its power, step its clock: what is lost? (20 minutes)
+crash: $(VENV)/.test ## kill it, fill its disk, flip its bits, cut its power and uploads, step its clock: what is lost? (25 minutes)
 	@tests/end_to_end/install_programs.sh
 	@failed=; for battery in $(batteries); do \
 	  $(VENV)/bin/python -m tests.crash.$$battery || failed="$$failed $$battery"; done; \
 	$(VENV)/bin/python -m tests.crash.kill_gateway --bite --rounds 10 || failed="$$failed kill_gateway--bite"; \
 	$(VENV)/bin/python -m tests.crash.power_loss --bite --rounds 100 || failed="$$failed power_loss--bite"; \
+	$(VENV)/bin/python -m tests.crash.cut_uploads --bite --rounds 4 || failed="$$failed cut_uploads--bite"; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .PHONY: clean

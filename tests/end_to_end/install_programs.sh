@@ -7,7 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 packages=(rsyslog rsyslog-gnutls rsyslog-openssl rsyslog-relp bsdutils openssl)
-packages+=(strace) # tests/crash/power_loss.py rebuilds files from its trace
+packages+=(curl lftp openssh-client openssh-server vsftpd) # clients of the drop box, and servers to compare it with
+packages+=(gnupg minisign)                                 # make and check signatures
+packages+=(strace)                                         # tests/crash/power_loss.py rebuilds files from its trace
 # What syslog-ng-core links to; its package would pull them in.
 libraries=(libivykis0 libjson-c5 libnet1 libpcre3 libwrap0)
 unpacked=.cache/syslog-ng

@@ -29,6 +29,10 @@ PACKAGES = {
     "openssl": "openssl",
     "syslog-ng": "syslog-ng-core",
     "loggen": "syslog-ng-core",
+    **dict.fromkeys(("md5sum", "sha1sum", "sha256sum", "sha512sum"), "coreutils"),
+    **dict.fromkeys(("sftp", "scp", "ssh-keygen"), "openssh-client"),
+    "sshd": "openssh-server",
+    "gpg": "gnupg",
 }
 
 

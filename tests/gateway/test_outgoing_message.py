@@ -29,7 +29,7 @@ def test_syslog_goes_as_it_came(original: str) -> None:
 @pytest.mark.parametrize("original", ["su: failed", "", "<192>x", "<034>x", "<>x", "<1", "Oct 11 22:14:15 h su: x"])
 def test_other_text_is_carried(original: str) -> None:
     """As the MSG of a message with PRI 13, the event's time, and our name."""
-    event: dict[str, FieldValue] = {"@timestamp": STAMP, "event.original": original, "event.dataset": "files"}
+    event: dict[str, FieldValue] = {"@timestamp": STAMP, "event.original": original, "event.dataset": "archive"}
     assert forwarded(event, "gw.example.com") == f"<13>1 {STAMP} gw.example.com gateway - - - {original}".encode()
 
 
