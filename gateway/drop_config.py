@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -66,7 +67,7 @@ def usual_drop(folder: Path, state: Path) -> DropSettings:
         folder: where the configuration stands.
         state: the folder for what is kept.
     """
-    return DropSettings((state / "drop").absolute(), folder / "accounts.yaml")
+    return DropSettings(_plain(state / "drop"), folder / "accounts.yaml")
 
 
 def as_drop(folder: Path, state: Path, run: Task = BUILTIN) -> Reader[DropSettings]:
@@ -101,9 +102,14 @@ def _as_folder(folder: Path) -> Reader[Path]:
         path = folder / as_text(r".+", "a folder")(node, problems)
         if file_kind(path) not in {FileKind.MISSING, FileKind.FOLDER}:
             raise OperatorError(f"{path} cannot be used: it is no folder, or cannot be reached", node.place)
-        return path.absolute()
+        return _plain(path)
 
     return read
+
+
+def _plain(path: Path) -> Path:
+    """Make a path absolute and without `..`, so that the folders of accounts, which are below, can be compared."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 -- resolve() follows links, which are the operator's names
 
 
 def _as_accounts(folder: Path) -> Reader[Path]:

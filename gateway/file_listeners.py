@@ -14,6 +14,7 @@ from gateway.handshakes import HalfHandshakes
 from gateway.host_keys import load_host_keys
 from gateway.notice import Notify
 from gateway.notices.sftp import HostKeysKept
+from gateway.notices.sources import CertificateKept
 from gateway.open_source import OpenSource, bound_to
 from gateway.server_certificate import ServerCertificate
 from gateway.source_config import Source
@@ -92,10 +93,13 @@ class FileListeners:
         def follow(changed: Source) -> None:
             nonlocal certificate
             assert isinstance(changed, FtpSource)  # noqa: S101 -- the key says so
-            if certificate is None or not changed.certificates:
-                certificate = self._certificate(changed)
-            else:
+            if certificate is not None and changed.certificates:
                 certificate.follow(changed.name, changed.certificates)
+            else:
+                try:
+                    certificate = self._certificate(changed)
+                except OperatorError as error:
+                    self._notify(CertificateKept(changed.name, str(error)))
             outer.source, limits = changed.name, self._limits()
             factory.source, factory.context = changed, certificate.current if certificate else None
             factory.idle, factory.handshake_timeout = limits.idle, limits.handshake_timeout

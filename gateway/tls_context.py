@@ -74,6 +74,7 @@ def server_context(
     context.options |= ssl.OP_NO_TICKET  # TLS 1.2: a ticket key as old as the process would undo forward secrecy
     context.num_tickets = 0  # TLS 1.3: a one-way sender never reads them, and its close() becomes a reset
     context.set_ciphers(SUITES)
+    _set_groups(context)
     context.verify_mode = ssl.CERT_REQUIRED if clients else ssl.CERT_NONE
     if not certificates:
         raise OperatorError("a TLS listener needs a certificate and its key; `gateway cert server NAME` makes them")
@@ -89,6 +90,15 @@ def server_context(
     if pinned is not None:
         _let_pinned_in(context, pinned)
     return context
+
+
+def _set_groups(context: ssl.SSLContext) -> None:
+    """Offer no group beyond 128 to 192 bits of strength (sslyze's "intermediate" rejects X448 and secp521r1)."""
+    set_groups = getattr(context, "set_groups", None)
+    if set_groups is not None:  # from Python 3.15 on
+        set_groups("X25519:P-256:P-384")
+    else:
+        context.set_ecdh_curve("prime256v1")  # one can be named, and this one everybody has
 
 
 def _place(file: Path) -> Place:

@@ -186,6 +186,20 @@ def check_decrypted(steps: Sequence[Step], problems: Problems) -> None:
                 problems.warn(problem, place)
         if isinstance(step, Decrypt):
             decrypting = step
+    _check_disposed(steps, problems)
+
+
+def _check_disposed(steps: Sequence[Step], problems: Problems) -> None:
+    """Look whether an encrypted file stays while a step is to come that runs or sends something, and so may fail."""
+    encrypted = {step.file for step in steps if isinstance(step, Decrypt)}
+    for number, step in enumerate(steps, 1):
+        risky = any(isinstance(later, Task | Decrypt | Mail | Forward) for later in steps[number:])
+        if risky and isinstance(step, Delete | Move) and step.file in encrypted:
+            problem = (
+                "this file is decrypted, and decrypted again by `gateway jobs retry` when a later step has failed; "
+                "delete or move it after all others"
+            )
+            problems.warn(problem, problems.places[step.name])
 
 
 def _filled_in(step: Step) -> list[str]:

@@ -28,7 +28,7 @@ from rules.job import PLACEHOLDER
 from rules.job import Part as RulePart
 from rules.match import compile_condition, plain, wants
 from rules.needs import Needs, Producer, can_hold, found_by_rule
-from rules.own_events import EMITTED, asks_for_own
+from rules.own_events import DROP, EMITTED, FILES, asks_for_own
 from rules.rule import Count, Rule
 from rules.schema import did_you_mean
 from rules.step import Emit, Mail, Pause, texts_of
@@ -118,7 +118,7 @@ class Review:
             doubt = self._excludes_itself(rule, way) or self._excluded(rule, way)
             if doubt is None and asks_for_own(AllOf(way)):
                 doubt = self._no_own_event(rule, way)
-            elif doubt is None and not self._may_be_emitted(way):
+            elif doubt is None and not self._may_be_emitted(way) and not _is_about_files(way):
                 doubt = self._no_message(rule, way, found) or self._not_counted(rule, way, found)
             if doubt is None:
                 return None
@@ -313,6 +313,16 @@ def _finite_values(sources: Iterable[str] | None) -> Mapping[str, list[str]]:
     if sources is not None:
         values["event.dataset"] = sorted(sources)  # ours are looked at apart
     return values
+
+
+def _is_about_files(way: Way) -> bool:
+    """Tell whether a way asks for what the drop box and watched folders say; no grammar makes that."""
+    return any(
+        isinstance(part, Equals | OneOf)
+        and part.field == "event.dataset"
+        and not {DROP, FILES}.isdisjoint(map(plain, values_of(part)))
+        for part in way
+    )
 
 
 def _of_envelope(name: str) -> bool:

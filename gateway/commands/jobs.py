@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = verbs.add_parser("show", help="show everything about one job")
     show.add_argument("id", metavar="ID", help="a job's id; its beginning is enough")
     retry = verbs.add_parser(
-        "retry", help="have failed jobs done again, from the step that failed on; or their next try now"
+        "retry",
+        help="have failed jobs done again from the step that failed, or before it from the first that decrypts, as "
+        "what was decrypted is gone; or have their next try now",
     )
     retry.add_argument("ids", metavar="ID", nargs="*", help="ids of jobs, or their beginnings")
     retry.add_argument("--rule", metavar="NAME", help="all failed jobs and dead letters of a rule")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from ipaddress import ip_address
 from socket import gethostname
 from typing import TYPE_CHECKING
 
 from gateway.commands.looking import Cell, iso, stamp
 from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD
+from parsers.errors import OperatorError
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -77,15 +79,18 @@ def advise(config: Config, account: Account) -> None:
     from gateway.file_source_config import FtpSource, SftpSource
 
     lines = []
+    own_name = _own_name(config)
     for source in config.sources:
         if isinstance(source, FtpSource) and account.password:
             authority = config.folder / "tls" / "ca.pem"
             known = f" --cacert {shlex.quote(str(authority))}" if authority.is_file() else ""
             tls = f" --ssl-reqd{known}" if source.certificates else ""
-            where = f"ftp://{_host(source.address)}:{source.address.port}/"
+            where = f"ftp://{_host(source.address, own_name)}:{source.address.port}/"
             lines.append(f"curl -u {account.name}{tls} -T FILE {where}")
         elif isinstance(source, SftpSource) and (account.keys or source.passwords):
-            lines.append(f"sftp -P {source.address.port} {account.name}@{_host(source.address)}    (then: put FILE)")
+            lines.append(
+                f"sftp -P {source.address.port} {account.name}@{_host(source.address, own_name)}    (then: put FILE)"
+            )
     if lines:
         print("upload a first file:", *(f"  {line}" for line in lines), sep="\n")
     else:
@@ -95,10 +100,23 @@ def advise(config: Config, account: Account) -> None:
         )
 
 
-def _host(address: Address) -> str:
+def _own_name(config: Config) -> str:
+    """Return what clients call this machine: the first name in a certificate of FTP, which they check."""
+    from gateway.file_source_config import FtpSource
+    from gateway.trust import certificate_names, read_certificates
+
+    for source in config.sources:
+        if isinstance(source, FtpSource) and source.certificates:
+            with suppress(OperatorError, ValueError):  # `gateway check` tells
+                if names := certificate_names(read_certificates(source.certificates[0][0])[0]):
+                    return names[0]
+    return gethostname()
+
+
+def _host(address: Address, own_name: str) -> str:
     host = ip_address(address.host)
     if host.is_loopback:
         return "localhost"
     if host.is_unspecified:
-        return gethostname()
+        return own_name
     return f"[{host}]" if host.version == 6 else str(host)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from gateway.drop.accounts_file import AccountsFile, read_accounts, read_account
 from gateway.drop_config import DropSettings
 from gateway.files import stamp_of
 from parsers.errors import OperatorError, Place
+
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def change_accounts(
@@ -33,10 +36,22 @@ def change_accounts(
             cannot be written; nothing is changed then.
     """
     file = settings.accounts.resolve()  # a link stays one
+    try:
+        with _alone(file.parent):
+            return _change(file, settings, state, name, edit, zone)
+    except OSError as error:
+        advice = "; be root, or whom it belongs to" if isinstance(error, PermissionError) else ""
+        problem = f"the accounts file cannot be written: {error.strerror}{advice}"
+        raise OperatorError(problem, Place(str(settings.accounts))) from None
+
+
+def _change(
+    file: Path, settings: DropSettings, state: Path, name: str, edit: Callable[[str], str], zone: tzinfo
+) -> tuple[OperatorError, ...]:
     place = Place(str(settings.accounts))
     stamp = stamp_of(file)
     before = read_accounts(settings, zone)
-    text = edit("" if before.missing else file.read_text(encoding="utf-8"))
+    text = _edited(b"" if before.missing else file.read_bytes(), edit)
     try:
         after = read_accounts_text(text, settings, zone)
     except OperatorError as error:
@@ -48,13 +63,29 @@ def change_accounts(
     others = {key: value for key, value in before.accounts.items() if key != name}
     if others != {key: value for key, value in after.accounts.items() if key != name}:
         raise OperatorError("nothing was changed, for that would change other accounts too; do it by hand", place)
-    try:
-        _replace(file, text.encode(), state, stamp)
-    except OSError as error:
-        advice = "; be root, or whom it belongs to" if isinstance(error, PermissionError) else ""
-        raise OperatorError(f"the accounts file cannot be written: {error.strerror}{advice}", place) from None
+    _replace(file, text.encode(), state, stamp)
     known = {warning.problem for warning in before.warnings}
     return tuple(warning for warning in after.warnings if warning.problem not in known)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let other such changes wait."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _edited(data: bytes, edit: Callable[[str], str]) -> str:
+    """Edit a text; a byte order mark and the line ends of Windows stay where they were."""
+    text = data.decode()
+    mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
+    windows = "\r\n" in text
+    edited = edit(text.removeprefix(mark).replace("\r\n", "\n"))
+    return mark + (edited.replace("\n", "\r\n") if windows else edited)
 
 
 def _replace(file: Path, data: bytes, state: Path, stamp: tuple[int, int, int]) -> None:

@@ -140,7 +140,10 @@ def _flow(value: Value) -> str:
 
 
 def _root(text: str) -> yaml.MappingNode | None:
-    root = yaml.compose(text, Loader=_LOADER)
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError:
+        raise OperatorError("the accounts file is no YAML; `gateway check` says where") from None
     if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
         return None
     if not isinstance(root, yaml.MappingNode):

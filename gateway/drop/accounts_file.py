@@ -110,6 +110,7 @@ def _as_accounts(settings: DropSettings, zone: tzinfo) -> Reader[dict[str, Accou
     def read(node: Node, problems: Problems) -> dict[str, Account]:
         if isinstance(node, SequenceNode):
             raise OperatorError("a mapping is wanted: the account's name, a colon, and below what it has", node.place)
+        shared = {folder: _real(folder) for folder in (settings.folder / name for name in SHARED)}
         found: dict[str, Account] = {}
         places: dict[str, Place] = {}
         for entry in mapping_of(node).entries:
@@ -119,7 +120,7 @@ def _as_accounts(settings: DropSettings, zone: tzinfo) -> Reader[dict[str, Accou
                     entry.place,
                 )
                 continue
-            reader = _AccountReader(entry.key, entry.place, settings, zone)
+            reader = _AccountReader(entry.key, entry.place, settings, shared, zone)
             account = problems.attempt(entry.value, reader.read, entry.key)
             if account is not None:
                 found[entry.key] = account
@@ -133,11 +134,14 @@ def _as_accounts(settings: DropSettings, zone: tzinfo) -> Reader[dict[str, Accou
 class _AccountReader:
     """Reads one entry; afterwards `folder_place` says where its folder stands."""
 
-    def __init__(self, name: str, place: Place, settings: DropSettings, zone: tzinfo) -> None:
+    def __init__(
+        self, name: str, place: Place, settings: DropSettings, shared: Mapping[Path, Path], zone: tzinfo
+    ) -> None:
         self.folder_place = place
         self._name = name
         self._place = place
         self._settings = settings
+        self._shared = shared
         self._zone = zone
 
     def read(self, node: Node, problems: Problems) -> Account:
@@ -145,11 +149,12 @@ class _AccountReader:
         if isinstance(node, ScalarNode):  # it may be a password: an error must not show it
             raise OperatorError("what the account has is wanted here: key: value, each on its own line", node.place)
         with Fields(node, problems, self._name) as fields:
-            self.folder_place = fields.place_of("folder") if "folder" in fields else self._place
+            if "folder" in fields:
+                self.folder_place = fields.place_of("folder")
             given = {key: fields.place_of(key) for key in fields.left()}
             account = Account(
                 name=self._name,
-                folder=fields.take("folder", self._folder, settings.folder / self._name),
+                folder=fields.take("folder", self._given_folder, None) or self._folder(self._name),
                 password=fields.take("password", self._password, None),
                 external=fields.take("external", as_bool(), default=False),
                 keys=fields.take("keys", _keys, {}),
@@ -163,19 +168,27 @@ class _AccountReader:
         self._doubts(account, given, problems)
         return account
 
-    def _folder(self, node: Node, problems: Problems) -> Path:
-        path = Path(as_text(r"(?s).+", "a folder")(node, problems))
-        if ".." in path.parts:
+    def _given_folder(self, node: Node, problems: Problems) -> Path:
+        text = as_text(r"(?s).+", "a folder")(node, problems)
+        if ".." in Path(text).parts:
             raise OperatorError('".." leads out of the folder; write the whole path', node.place)
+        if not text.isprintable():
+            raise OperatorError(f"{shown(text)} has characters that cannot be seen", node.place)
+        return self._folder(text)
+
+    def _folder(self, path: str) -> Path:
         folder = Path(os.path.normpath(self._settings.folder / path))
-        if not str(folder).isprintable():
-            raise OperatorError(f"{shown(str(path))} has characters that cannot be seen", node.place)
         if file_kind(folder) not in {FileKind.MISSING, FileKind.FOLDER}:
-            raise OperatorError(f"{folder} cannot be used: it is no folder, or cannot be reached", node.place)
-        for name in SHARED:
-            shared = self._settings.folder / name
-            if _overlap(folder, shared):
-                raise OperatorError(f"{folder} and {shared}, which belongs to all accounts, are not apart", node.place)
+            raise OperatorError(f"{folder} cannot be used: it is no folder, or cannot be reached", self.folder_place)
+        real = _real(folder)
+        for shared, real_shared in self._shared.items():
+            if _overlap(real, real_shared):
+                problem = (
+                    f"{folder} is not one account's, but has files of all of them; write another one under `folder`"
+                    if folder == shared
+                    else f"{folder} and {shared}, which belongs to all accounts, are not apart"
+                )
+                raise OperatorError(problem, self.folder_place)
         return folder
 
     def _password(self, node: Node, problems: Problems) -> str:
@@ -297,20 +310,34 @@ def parse_expiry(text: str, zone: tzinfo, place: Place | None = None) -> float:
 def _refuse_nested(accounts: Mapping[str, Account], places: Mapping[str, Place], problems: Problems) -> None:
     """Refuse folders inside one another: one account would see, fill and be charged for what is another's.
 
-    Sorted by their parts, a folder is followed by all that is below it, so that each is compared with few others.
+    One folder for several accounts is fine, but by one name: what is done in it is kept apart by that. Sorted by their
+    parts, a folder is followed by all that is below it, so that each is compared with few others.
     """
+    real = {account.name: _real(account.folder) for account in accounts.values()}
     above: list[Account] = []
-    for account in sorted(accounts.values(), key=lambda each: each.folder.parts):
-        while above and not _overlap(above[-1].folder, account.folder):
+    for account in sorted(accounts.values(), key=lambda each: real[each.name].parts):
+        while above and not _overlap(real[above[-1].name], real[account.name]):
             above.pop()
         if above and above[-1].folder != account.folder:
             other = above[-1]
+            if real[other.name] == real[account.name]:
+                problems.error(
+                    f"{account.name}: {account.folder} is the folder of {other.name} by another name; "
+                    f"write {other.folder}",
+                    places[account.name],
+                )
+                continue
             inner, outer = sorted((account, other), key=lambda each: list(accounts).index(each.name), reverse=True)
             problems.error(
                 f"{inner.name}: the folders {inner.folder} and {outer.folder} (of {outer.name}) are inside one another",
                 places[inner.name],
             )
         above.append(account)
+
+
+def _real(folder: Path) -> Path:
+    """Return where a folder is when all links are followed."""
+    return Path(os.path.realpath(folder))
 
 
 def _overlap(one: Path, other: Path) -> bool:

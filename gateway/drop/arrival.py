@@ -23,19 +23,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.drop.account import Checks, OnConflict, Terms
+from gateway.drop.budget import Budget
 from gateway.drop.checks import MAX_SIDECAR, Outcome, covered, is_sidecar, judge
 from gateway.drop.events import name_outside
 from gateway.drop.folder import FOLDER_MODE, OWN_MODE, Folder, open_file_in, opened, same_file, status
 from gateway.drop.names import is_unfinished, name_problem
-from gateway.drop.part import PARTS, Part
+from gateway.drop.part import PARTS, Part, described
 from gateway.drop.placing import TAKEN, Placing
 from gateway.drop.record import Record, Standing
 from gateway.drop.signers import Signers
 from gateway.drop.visit import Refusal, Refused, Way
-
-MAX_COVERED = 1024**3
-"""Octets of files that are read again because a sidecar came after them: a client that may not fill our disk shall not
-keep it busy either."""
 
 
 class Arrivals:
@@ -60,6 +57,7 @@ class Arrivals:
         self.held: dict[str, Record] = {}
         self._signers = signers
         self._now = now
+        self._again = Budget(now)
         self._lock = threading.Lock()
         self._sidecars = 0
 
@@ -87,11 +85,15 @@ class Arrivals:
         return self._whole(record, seen, checks, part.sync, part.keep)
 
     def rename(self, former: Way, record: Record, checks: Checks) -> Record:
-        """Bring what stands under an unfinished name to a finished one; as `arrive`."""
-        record = replace(record, former=former)
+        """Bring what stands under an unfinished name to a finished one; as `arrive`.
+
+        Its size, time and SHA-256 are those of the file that is taken: meanwhile another may come in its place.
+        """
         with self.folder.at(PARTS, make=OWN_MODE) as parts, self.folder.at(former[:-1]) as parent:
             os.link(former[-1], record.id, src_dir_fd=parent, dst_dir_fd=parts, follow_symlinks=False)
         try:
+            size, sha256, modified = described(self.folder, (*PARTS, record.id))
+            record = replace(record, former=former, size=size, sha256=sha256, modified=modified)
             record, seen = self._first_look(record, checks)
         except BaseException:
             self.placing.remove(record)
@@ -185,10 +187,9 @@ class Arrivals:
             return []
         folder, name = sidecar.way[:-1], sidecar.way[-1]
         with self._reader(folder) as read:
-            names = set(covered(name, read(name), read))
-        with self._lock:
-            held = list(self.held.values())
-        return [each.id for each in held if each.way[:-1] == folder and each.way[-1] in names]
+            names = sorted(set(covered(name, read(name), read)))
+        owners = [self.claims.owner((*folder, name)) for name in names]
+        return [identity for identity in owners if identity in self.held]
 
     def judged(self, record: Record, checks: Checks) -> Record:
         """Check a file, by its part; return its record with what was found."""
@@ -292,23 +293,20 @@ class Arrivals:
 
     def _data_in(self, folder: Way) -> Callable[[str], Path | None]:
         """Return what finds whole files of one folder, those that wait too, for a sidecar that comes after them."""
-        left = MAX_COVERED
 
         def data(name: str) -> Path | None:
-            nonlocal left
             if name_problem(name):
                 return None
             way = (*folder, name)
-            with self._lock:
-                held = next((each.id for each in self.held.values() if each.way == way), None)
-            way = way if held is None else (*PARTS, held)
+            identity = self.claims.owner(way)
+            if identity is not None and identity in self.held:
+                way = (*PARTS, identity)
             try:
                 found = self.folder.found(way)
             except OSError:
                 return None
-            if found is None or not stat.S_ISREG(found.st_mode) or found.st_size > left:
+            if found is None or not stat.S_ISREG(found.st_mode) or not self._again.take(found.st_size):
                 return None
-            left -= found.st_size
             return self.folder.where(way)
 
         return data

@@ -13,6 +13,7 @@ from twisted.python.threadpool import ThreadPool
 
 from gateway.drop.account import Account, Demand
 from gateway.drop.locker import Feed, Journal, Locker, Reactor, Surroundings
+from gateway.drop.logins import comes_from
 from gateway.drop.recovery import recover
 from gateway.drop.retention import expire
 from gateway.drop.session import BoxSession
@@ -20,7 +21,7 @@ from gateway.drop.signers import Signers
 from gateway.drop.visit import Client, LoginRefused, Refusal, Refused
 from gateway.drop_config import DropSettings
 from gateway.notice import Notify
-from gateway.notices.drop import FilesExpired, FolderTrouble
+from gateway.notices.drop import FilesExpired, FolderTrouble, SessionEnded
 
 Steps = Generator[Deferred[Any], Any, None]
 
@@ -111,6 +112,19 @@ class Box:
         self._open.add(session)
         return session
 
+    def judge_again(self) -> None:
+        """End the sessions whose accounts let them in no longer; the others go on with what their accounts are now."""
+        accounts = {account.name: account for account in self._around.accounts()}
+        for session in tuple(self._open):
+            former, client = session.account, session.client
+            account = accounts.get(former.name)
+            problem = change_against(former, account, client, self._around.now())
+            if problem is not None:
+                self._around.notify(SessionEnded(former.name, client.address, problem))
+                session.dismiss(problem)
+            elif account is not None:
+                session.account = account
+
     def follow(self, settings: DropSettings) -> None:
         """Go on with other settings."""
         self._settings = settings
@@ -200,6 +214,33 @@ class Box:
                 continue
             if files:
                 self._around.notify(FilesExpired(str(root / relative), files, seconds))
+
+
+def change_against(former: Account, account: Account | None, client: Client, now: float) -> str | None:
+    """Say why an account no longer lets in a client that it has let in: what comes behind "the account"; None: it does.
+
+    More or fewer rights, another quota and the like end no session; what may have let in the wrong one does.
+
+    Args:
+        former: as it was when the client was let in.
+        account: as it is now; None: there is none any more.
+        client: whom it has let in.
+        now: seconds since 1970.
+    """
+    if account is None:
+        return "was removed"
+    secrets, before = ((each.password, each.external, each.anonymous) for each in (account, former))
+    plain = not (client.encrypted or client.may_be_plain or account.terms.plain)
+    found = (
+        (account.disabled, "was disabled"),
+        (account.expires is not None and account.expires <= now, "has expired"),
+        (account.folder != former.folder, "has another folder"),
+        (secrets != before, "has another password"),
+        (bool(former.keys.keys() - account.keys.keys()), "has lost a key"),
+        (not comes_from(client.address, account.networks), "is not for this address"),
+        (plain, "is for encrypted connections only"),
+    )
+    return next((problem for is_so, problem in found if is_so), None)
 
 
 def _told(failure: Failure) -> None:

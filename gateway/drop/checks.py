@@ -13,7 +13,7 @@ right.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +35,11 @@ DataOf = Callable[[str], Path | None]
 
 SIGNED_LISTS = frozenset({"sha256", "sha512"})
 """Whoever signs a list of MD5 or SHA-1 has signed nothing: another file with the same sum can be made."""
+
+MAX_LISTS = 4
+"""Lists of checksums that are asked about a file: one of each algorithm. To read a large one takes a third of a second,
+so that twenty of them, which all may lie there under one name or another, would make each small file that comes dear.
+"""
 
 
 class Outcome(enum.Enum):
@@ -204,7 +209,7 @@ def _judge_signature(
 ) -> Verdict:
     """Judge a signature file: by the file that it is about, and by its own checksum if it has one."""
     fields: dict[str, FieldValue] = {}
-    if signatures.form(content) is None and Demand.REQUIRED in {checks.checksum, checks.signature}:
+    if Demand.REQUIRED in {checks.checksum, checks.signature} and not _is_nothing_else(content):
         fields.update(_states(checks, "failed", Demand.REQUIRED))
         return Verdict(Outcome.REJECT, fields, f"{name} is no signature that can be read")
     problem = ""
@@ -232,10 +237,7 @@ def check_sums(file: Data, name: str, read: Read) -> _Finding:
     """Compare a file with every checksum of it that is there; all must be right."""
     right = False
     remark = ""
-    for sidecar_name in checksums.sidecars_of(name):
-        content = read(sidecar_name)
-        if content is None:
-            continue
+    for sidecar_name, content in _checksums_of(name, read):
         sidecar = checksums.parse(sidecar_name, content)
         problem = f"{sidecar_name} {sidecar.problem}" if sidecar.problem else ""
         if problem and not checksums.is_list(sidecar_name):
@@ -263,18 +265,24 @@ def check_signatures(file: Data, name: str, keys: Keys, read: Read, now: float) 
 
 
 def _check_signed_lists(file: Data, name: str, keys: Keys, read: Read, now: float) -> _Finding:
-    for list_name in checksums.sidecars_of(name):
-        if not checksums.is_list(list_name):
-            continue
-        content = read(list_name)
-        sums = checksums.parse(list_name, content).sums.get(name, ()) if content is not None else ()
-        if content is None or not sums or sums[0].algorithm not in SIGNED_LISTS:
+    for list_name, content in _checksums_of(name, read):
+        sums = checksums.parse(list_name, content).sums.get(name, ()) if checksums.is_list(list_name) else ()
+        if not sums or sums[0].algorithm not in SIGNED_LISTS:
             continue
         for sidecar_name, signature in _signatures_of(list_name, read):
             found = _verify(sidecar_name, signature, Data(content=content), keys, now)
             compared = _compare(file, name, list_name, sums)
             return compared if compared.state == "failed" else found
     return _Finding("missing")
+
+
+def _checksums_of(name: str, read: Read) -> Iterator[tuple[str, bytes]]:
+    """Yield the checksum files beside a file that may be about it, with their octets; lists last."""
+    lists = 0
+    for sidecar in checksums.sidecars_of(name):
+        if lists < MAX_LISTS and (content := read(sidecar)) is not None:
+            lists += checksums.is_list(sidecar)
+            yield sidecar, content
 
 
 def _signatures_of(name: str, read: Read) -> list[tuple[str, bytes]]:
@@ -309,6 +317,23 @@ def _verify(sidecar: str, content: bytes, file: Data, keys: Keys, now: float) ->
 
 def _is_signature(name: str, content: bytes) -> bool:
     return name.endswith(signatures.DEDICATED) or signatures.form(content) is not None
+
+
+def _is_nothing_else(content: bytes) -> bool:
+    """Tell whether a file is a signature from its first octet to its last."""
+    try:
+        match signatures.form(content):
+            case Form.OPENPGP:
+                signatures.openpgp_signatures(content)
+            case Form.MINISIGN:
+                minisign.parse_signature(content)
+            case Form.SSH:
+                sshsig.parse_signature(content)
+            case None:
+                return False
+    except BadSignature:
+        return False
+    return True
 
 
 def _states(checks: Checks, state: str, least: Demand) -> dict[str, FieldValue]:

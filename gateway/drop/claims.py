@@ -37,6 +37,10 @@ class Claims:
         with self._lock:
             self._give_back(identity)
 
+    def owner(self, way: Way) -> str | None:
+        """Return the id of the upload that has claimed a name."""
+        return self._owners.get(way)
+
     def taken(self, way: Way) -> bool:
         """Tell whether somebody has claimed a name."""
         return way in self._owners

@@ -85,7 +85,7 @@ def _failed(attempt: Attempt, step: Delete | Move, failure: Failure) -> Outcome:
     if isinstance(error, OSError):
         verb = "deleted" if isinstance(step, Delete) else "moved"
         words = f"the file could not be {verb}: {error.strerror}" + (f" ({error.filename})" if error.filename else "")
-        return Outcome(attempt.id, Ending.NOT_STARTED, error=words, temporary=error.errno in TEMPORARY)
+        return Outcome(attempt.id, Ending.DECLINED, error=words, temporary=error.errno in TEMPORARY)
     return Outcome(attempt.id, Ending.DECLINED, error=f"a bug of the gateway: {error!r}")
 
 
@@ -144,6 +144,8 @@ def move(path: str, to: str, roots: Sequence[Path], base: Path) -> None:
 @contextmanager
 def _folder_of(path: str, roots: Sequence[Path]) -> Iterator[tuple[int | None, str]]:
     """Open the folder that a file lies in, going down from the root with no link on the way; None: it is gone."""
+    if "\0" in path:
+        raise NotOursError(f"{path!r} is no path of a file")
     root = next((root for root in sorted(roots, key=_depth, reverse=True) if _is_below(path, root)), None)
     if root is None:
         raise NotOursError(f"{path} is not in a folder of the drop box or of a `files` source; nothing was done")
@@ -195,6 +197,8 @@ def _look(folder: int, name: str, path: str) -> os.stat_result | None:
 @contextmanager
 def _target(to: str, base: Path) -> Iterator[int]:
     """Open the folder that files are moved to."""
+    if not to.startswith("/"):
+        base.mkdir(0o700, parents=True, exist_ok=True)  # nobody has logged in yet, or there are only watched folders
     try:
         descriptor = os.open(to if to.startswith("/") else base, _FOLDER)
     except NotADirectoryError:
@@ -275,18 +279,25 @@ _renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
 
 
 def _copy(folder: int, name: str, found: os.stat_result, target: int) -> None:
-    """Copy a file with its mode and its time to another file system, under the name of a part."""
+    """Copy a file with its owner, permissions and time to another file system, under the name of a part.
+
+    Not with the bits that make it run as its owner: where that could not be kept, it would be ours.
+    """
     part = _part(found)
     with suppress(FileNotFoundError):
         os.unlink(part, dir_fd=target)
     source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
+        if not os.path.samestat(os.fstat(source), found):
+            raise NotOursError(f"{name} was replaced while it was moved")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(part, flags, 0o600, dir_fd=target), "wb") as writer:
             with os.fdopen(source, "rb", closefd=False) as reader:
                 shutil.copyfileobj(reader, writer, 1024**2)
             writer.flush()
-            os.fchmod(writer.fileno(), stat.S_IMODE(found.st_mode))
+            with suppress(PermissionError):
+                os.fchown(writer.fileno(), found.st_uid, found.st_gid)
+            os.fchmod(writer.fileno(), found.st_mode & 0o777)
             os.utime(writer.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
             os.fsync(writer.fileno())
     except OSError:

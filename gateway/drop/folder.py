@@ -70,7 +70,7 @@ class Folder:
 
     @contextmanager
     def at(self, way: Way, *, make: int = 0) -> Iterator[int]:
-        """Open a folder below: a descriptor, for as long as the block runs.
+        """Open a folder below: a descriptor, for as long as the block runs. The folder itself is made if it is gone.
 
         Args:
             way: names from this folder on.
@@ -79,7 +79,12 @@ class Folder:
         Raises:
             OSError: ELOOP for a link on the way, ENOENT, ENOTDIR and others.
         """
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        try:
+            descriptor = os.open(self.path, flags)
+        except FileNotFoundError:  # somebody has removed it; it is as at the start
+            self.make()
+            descriptor = os.open(self.path, flags)
         try:
             for name in way:
                 below = _open_folder(descriptor, name, make)
@@ -128,13 +133,14 @@ class Folder:
         with self.at(way[:-1]) as parent:
             os.rmdir(way[-1], dir_fd=parent)
 
-    def delete(self, way: Way) -> None:
-        """Delete a file; a folder, a link or a device is none."""
+    def delete(self, way: Way) -> int:
+        """Delete a file; a folder, a link or a device is none. Returns how many octets are free by that."""
         with self.at(way[:-1]) as parent:
             found = status(parent, way[-1])
             if found is None or not stat.S_ISREG(found.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "no regular file")
             os.unlink(way[-1], dir_fd=parent)
+            return found.st_size if found.st_nlink == 1 else 0
 
     def move(self, old: Way, new: Way) -> None:
         """Give a file or a folder another name, which must be free; on disk when this returns.

@@ -8,7 +8,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, inlineCallbacks
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
@@ -77,6 +77,7 @@ class Surroundings:
     Attributes:
         outside: returns the drop box's own folder.
         accounts: returns all accounts.
+        uploads: how many are under way.
         bookmarks: returns those in the journal whose names begin so.
         zone_of: the zone of time stamps in logs that came through a source.
         live: ids of uploads of this run: what belongs to one is no rest of a former run.
@@ -94,6 +95,7 @@ class Surroundings:
     zone_of: Callable[[str], tzinfo]
     signers: Signers
     live: set[str] = field(default_factory=set)
+    uploads: int = 0
 
     def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         """Do what blocks; fires with what it returns."""
@@ -122,6 +124,7 @@ class Locker:
         self.unacknowledged: dict[Way, Record] = {}
         self.settled: list[str] = []
         self._under_way: set[Deferred[Any]] = set()
+        self._retrying = DeferredLock()
 
     def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
         """Do what blocks; what the operating system says against it becomes Refused, and is told if it is ours."""
@@ -227,9 +230,14 @@ class Locker:
             if record is not None:
                 yield self.conclude(record, terms)
 
+    def retry(self, record: Record) -> Deferred[Record]:
+        """Try again to keep the event of a file; once, when a client and the sweep try at the same time."""
+        return self._retrying.run(self._retry, record)
+
     @inlineCallbacks
-    def retry(self, record: Record) -> Steps[Record]:
-        """Try again to keep the event of a file."""
+    def _retry(self, record: Record) -> Steps[Record]:
+        if record.id not in self.unreported:
+            return record  # kept meanwhile
         marks = yield self.around.bookmarks(record.log_bookmark)
         terms = self.around.terms_of(record.account)
         record = yield self.conclude(record, terms, marks.get(record.log_bookmark))

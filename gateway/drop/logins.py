@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Protocol
@@ -26,6 +25,7 @@ from gateway.notice import Notify
 from gateway.notices.logins import CheckerFailed, LoggedIn, LoginBroken, LoginFailed, PasswordHashOld
 from parsers.event import FieldValue
 from parsers.message import Message, Origin, Trust
+from rules.condition import Network
 from rules.own_events import DROP, own_message
 
 ACTION = "drop-login"
@@ -195,9 +195,11 @@ class LoginDesk:
             account = self._account(client, name)
             if not (account.password or account.external or account.anonymous):
                 raise _No("the account has no password" + (", but keys" if account.keys else ""))
-        except _No:
-            with suppress(TooManyWaitError):  # else time would tell who has an account
+        except _No as no:
+            try:  # else time would tell who has an account
                 yield self._passwords.check(None, b"", network_of(client.address))
+            except TooManyWaitError:
+                raise _No(no.problem, Refusal.BUSY) from None
             raise
         if account.anonymous:
             return _Yes(account, "anonymous", fields)
@@ -242,7 +244,7 @@ class LoginDesk:
         if account.expires is not None and account.expires <= self._now():
             raise _No("the account has expired")
         address = _address(client.address)
-        if account.networks and not any(address in network for network in account.networks if address):
+        if not comes_from(client.address, account.networks):
             raise _No("the account is not for this address")
         local = address is not None and address.is_loopback
         if not (client.encrypted or client.may_be_plain or local or account.terms.plain):
@@ -305,6 +307,12 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def comes_from(address: str, networks: Collection[Network]) -> bool:
+    """Tell whether an address is one that an account may come from; without networks each is."""
+    found = _address(address)
+    return not networks or any(found in network for network in networks if found)
 
 
 def network_of(address: str) -> str:

@@ -56,7 +56,7 @@ class Part:
             with folder.at(PARTS, make=OWN_MODE) as parts:
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 self._descriptor = os.open(identity, flags, OWN_MODE, dir_fd=parts)
-            os.fchmod(self._descriptor, FILE_MODE)
+                os.fchmod(self._descriptor, FILE_MODE)
         except OSError:
             usage.end(self._share)
             raise
@@ -149,7 +149,8 @@ def sha256_of(descriptor: int, read: Callable[[int, int, int], bytes] = os.pread
     return digest.hexdigest()
 
 
-def sha256_at(folder: Folder, way: Way) -> tuple[int, str]:
-    """Return a file's size and SHA-256."""
+def described(folder: Folder, way: Way) -> tuple[int, str, float]:
+    """Return a file's size, its SHA-256 and its time of modification."""
     with opened(folder.open_file(way)) as descriptor:
-        return os.fstat(descriptor).st_size, sha256_of(descriptor)
+        found = os.fstat(descriptor)
+        return found.st_size, sha256_of(descriptor), found.st_mtime

@@ -181,10 +181,10 @@ class Placing:
         """Link a part to a folder outside the account's, or copy it where that is another disk; nothing is removed."""
         target.make()
         with self.folder.at(PARTS) as parts, target.at(()) as folder:
-            if status(folder, name) is not None:
-                return  # its id is in the name: it is this one, put there before a crash
             try:
                 os.link(record.id, name, src_dir_fd=parts, dst_dir_fd=folder, follow_symlinks=False)
+            except FileExistsError:
+                pass  # its id is in the name: it is this one, put there before a crash
             except OSError as error:
                 if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK}:
                     raise

@@ -154,6 +154,7 @@ class DropBox:
         """Go on with another configuration, for what comes from then on."""
         self._accounts.follow(self.settings)
         self._box.follow(self.settings)
+        self._box.judge_again()
         self._follow_checker()
 
     def _is_full(self) -> bool:
@@ -164,8 +165,9 @@ class DropBox:
         accounts = [account.folder for account in self._accounts.all()]
         return list(dict.fromkeys((self.settings.folder, *accounts, *self._config().watched())))
 
-    def _poll_accounts(self) -> Deferred[frozenset[str]]:
-        return self._accounts.poll_in_thread(self._reactor, self.pool)
+    def _poll_accounts(self) -> Deferred[None]:
+        polled = self._accounts.poll_in_thread(self._reactor, self.pool)
+        return polled.addCallback(lambda _: self._box.judge_again())  # accounts expire, too
 
     def _begin(self, watcher: FilesWatcher) -> None:
         watcher.start().addErrback(self._tell_fault)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -15,7 +16,7 @@ from gateway.drop.download import BoxDownload
 from gateway.drop.folder import entry_of
 from gateway.drop.locker import Locker
 from gateway.drop.names import way_problem
-from gateway.drop.part import Part, new_id, sha256_at
+from gateway.drop.part import Part, new_id
 from gateway.drop.placing import TAKEN
 from gateway.drop.record import Record, Standing
 from gateway.drop.upload import BoxUpload, tell_failed
@@ -26,7 +27,7 @@ T = TypeVar("T")
 Steps = Generator[Deferred[Any], Any, T]
 
 MAX_REMEMBERED = 10_000
-"""Files whose time a session may still change: clients that do so do it right after each upload."""
+"""Files that a session may still look at and whose time it may change: clients do so right after each upload."""
 
 NOTHING = "there is no such file or folder"
 
@@ -35,7 +36,7 @@ class BoxSession:
     """A login; see `gateway.drop.visit.Session`.
 
     Args:
-        account: whose it is, as it was at the login.
+        account: whose it is.
         client: who is at the other end.
         locker: fires with the account's, once what was interrupted there is finished.
         left: called when the session is over.
@@ -45,11 +46,12 @@ class BoxSession:
         self, account: Account, client: Client, locker: Callable[[], Deferred[Locker]], left: Callable[[], None]
     ) -> None:
         self.account = account
-        self._client = client
+        self.client = client
+        self.dismissed: Callable[[str], None] | None = None
         self._locker = locker
         self._left: Callable[[], None] | None = left
         self._uploads: set[BoxUpload] = set()
-        self._uploaded: dict[Way, None] = {}
+        self._uploaded: dict[Way, Entry] = {}  # also by the name that was asked for, where it got another
 
     @inlineCallbacks
     def upload(self, way: Way, *, unique: bool = False) -> Steps[Upload]:
@@ -60,10 +62,16 @@ class BoxSession:
             self._check(way, root=False)
             begun: tuple[Part, Way, OnConflict] = yield locker.in_thread(self._begin, locker, way, unique)
         except Refused as refused:
-            tell_failed(locker, self.account.name, self._client, way, refused)
+            tell_failed(locker, self.account.name, self.client, way, refused)
             raise
         part, given, on_conflict = begun
-        upload = BoxUpload(locker, self.account, self._client, part, way, given, on_conflict, self._ended)
+
+        def ended(upload: BoxUpload, entry: Entry | None) -> None:
+            self._uploads.discard(upload)
+            if entry is not None:
+                self._remember(way, entry)
+
+        upload = BoxUpload(locker, self.account, self.client, part, way, given, on_conflict, ended)
         self._uploads.add(upload)
         if self._left is None:
             upload.abort("the connection was lost")
@@ -101,14 +109,22 @@ class BoxSession:
             raise Refused(Refusal.MISSING, NOTHING)
         return found
 
+    def uploaded(self, way: Way) -> Entry | None:
+        """Return what this session has uploaded; see `Session`. Who may look at files sees those that are there."""
+        if self.account.terms.rights & {Right.LIST, Right.READ}:
+            return None
+        return self._uploaded.get(way)
+
     @inlineCallbacks
     def set_modified(self, way: Way, modified: float) -> Steps[None]:
         """Give a file that this session has uploaded another time of modification; see `Session`."""
         self._check(way, root=False)
         if way not in self._uploaded:
             raise Refused(Refusal.DENIED, "only a file that was uploaded in this session can get another time")
+        entry = self._uploaded[way]
         locker: Locker = yield self._locker()
-        yield locker.in_thread(locker.folder.set_modified, way, modified)
+        yield locker.in_thread(locker.folder.set_modified, (*way[:-1], entry.name), modified)
+        self._remember(way, replace(entry, modified=modified))
 
     @inlineCallbacks
     def make_folder(self, way: Way) -> Steps[None]:
@@ -134,7 +150,9 @@ class BoxSession:
         self._allow(Right.DELETE)
         self._check(way, root=False)
         locker: Locker = yield self._locker()
-        yield locker.in_thread(locker.folder.delete, way)
+        octets: int = yield locker.in_thread(locker.folder.delete, way)
+        locker.usage.gone(octets)
+        self._uploaded.pop(way, None)
 
     @inlineCallbacks
     def rename(self, old: Way, new: Way) -> Steps[None]:
@@ -146,9 +164,15 @@ class BoxSession:
         self._uploaded.pop(old, None)
         if record is not None:
             record = yield locker.counted(locker.conclude(record, self.account.terms))
-            self._remember(record.way)
             if record.standing is Standing.REJECTED:
                 raise Refused(Refusal.FAILED_CHECK, record.problem)
+            self._remember(new, Entry(record.way[-1], False, record.size, record.modified or record.received))
+
+    def dismiss(self, problem: str) -> None:
+        """End it, because its account lets it in no longer."""
+        if self.dismissed is not None:
+            self.dismissed(f"the account {problem}")
+        self.leave()
 
     def leave(self) -> None:
         """Have no more of it: uploads that are not finished are aborted."""
@@ -207,19 +231,18 @@ class BoxSession:
                 raise Refused(Refusal.TAKEN, TAKEN)
             folder.move(old, new)
             return None
-        size, sha256 = sha256_at(folder, old)
         record = Record(
             new_id(),
             account.name,
             new,
             new,
-            self._client,
-            size,
-            sha256,
-            entry.modified,
+            self.client,
+            0,  # what is taken from the name is described then
+            "",
+            None,
             locker.around.now(),
             account.terms.on_conflict,
-            fields=dict(self._client.fields),
+            fields=dict(self.client.fields),
         )
         locker.around.live.add(record.id)
         try:
@@ -242,12 +265,8 @@ class BoxSession:
         if problem := way_problem(way):
             raise Refused(Refusal.NAME, problem)
 
-    def _ended(self, upload: BoxUpload, whole: bool) -> None:
-        self._uploads.discard(upload)
-        if whole:
-            self._remember(upload.way)
-
-    def _remember(self, way: Way) -> None:
-        self._uploaded[way] = None
-        if len(self._uploaded) > MAX_REMEMBERED:
+    def _remember(self, asked: Way, entry: Entry) -> None:
+        for way in {asked, (*asked[:-1], entry.name)}:
+            self._uploaded[way] = entry
+        while len(self._uploaded) > MAX_REMEMBERED:
             del self._uploaded[next(iter(self._uploaded))]

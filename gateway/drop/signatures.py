@@ -116,7 +116,9 @@ def openpgp_signatures(content: bytes) -> list[bytes]:
     else:
         packets = []
         for block in content.split(ARMOR_OPENPGP)[1:]:
-            body, end, _ = block.partition(_ARMOR_END)
+            body, end, rest = block.partition(_ARMOR_END)
+            if rest.strip():
+                raise BadSignature("something stands behind its armor")
             packets += openpgp_packets(_unarmored(body)) if end else []
     if not packets:
         raise BadSignature("no whole OpenPGP signature in it")

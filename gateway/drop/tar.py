@@ -15,11 +15,18 @@ BLOCK = 512
 MAX_HEADER = 1024 * 1024
 """Octets of a long name or a pax header: they hold names, which Linux limits to 4096 octets, and attributes."""
 
+MAX_HEADERS = 64 * MAX_HEADER
+"""Octets of all of them in an archive: ten thousand files with long names have less."""
+
+MAX_IN_A_ROW = 100
+"""Headers that say more about one file; there is one of each kind. To read one takes us far longer than to pack it."""
+
 MAX_NAME = 1024
 """Octets of a name that are shown: what is longer nobody reads."""
 
 _LONG_NAME, _LONG_LINK = b"L", b"K"
 _PAX, _PAX_SUN, _PAX_GLOBAL = b"x", b"X", b"g"
+_ABOUT_THE_NEXT = (_LONG_NAME, _LONG_LINK, _PAX, _PAX_SUN, _PAX_GLOBAL)
 _SPARSE, _CONTINUED = b"S", b"M"
 _REGULAR = (b"0", b"\0", b"7")
 _FOLDER = b"5"
@@ -60,20 +67,21 @@ def members(archive: Octets) -> Iterator[tuple[Member, Octets]]:
         DamagedError: the archive is cut off or corrupt.
         BombError: a header is larger than any needs to be.
     """
-    count = 0
+    count = in_a_row = octets = 0
     pax: dict[bytes, bytes] = {}
     name: bytes | None = None
     while header := _header(archive, count):
         kind = header[156:157]
         size = _number(header[124:136], archive.position)
-        if kind in (_PAX, _PAX_SUN):
-            pax = _records(_small(archive, size))
-            continue
-        if kind == _LONG_NAME:
-            name = _small(archive, size).rstrip(b"\0")
-            continue
-        if kind in (_LONG_LINK, _PAX_GLOBAL):
-            _small(archive, size)
+        if kind in _ABOUT_THE_NEXT:
+            in_a_row, octets = in_a_row + 1, octets + size
+            if in_a_row > MAX_IN_A_ROW or octets > MAX_HEADERS:
+                raise BombError(f"the tar archive has more headers than any needs, after {count:,} files")
+            text = _small(archive, size)
+            if kind in (_PAX, _PAX_SUN):
+                pax = _records(text)
+            elif kind == _LONG_NAME:
+                name = text.rstrip(b"\0")
             continue
         if kind == _SPARSE:
             _skip_sparse_headers(archive, header)
@@ -83,7 +91,7 @@ def members(archive: Octets) -> Iterator[tuple[Member, Octets]]:
         yield member, Octets(data.read, data.seek)
         data.skip()
         pax, name = {}, None
-        count += 1
+        count, in_a_row = count + 1, 0
     _drain(archive, count)
 
 
@@ -159,7 +167,11 @@ def _member(header: bytes, pax: dict[bytes, bytes], long_name: bytes | None, siz
 
 def _skip_sparse_headers(archive: Octets, header: bytes) -> None:
     follows = header[_SPARSE_FOLLOWS]
+    blocks = 0
     while follows:
+        blocks += 1
+        if blocks > MAX_HEADERS // BLOCK:
+            raise BombError(f"a header of a sparse file in the tar archive has more than {MAX_HEADERS:,} octets")
         more = archive.gather(BLOCK)
         if len(more) < BLOCK:
             raise DamagedError("the tar archive ends in the middle of a header")

@@ -27,6 +27,9 @@ MAX_WAITING = 4 * 1024**2
 """Octets of one upload that wait for the disk. It keeps a thread busy for some milliseconds; from there on the client
 is not read until half of it is written."""
 
+MAX_ALL_WAITING = 128 * 1024**2
+"""Octets of all uploads together that wait for the disk: with more than 32 at a time each has a smaller share."""
+
 LUMP = 64 * 1024
 """Octets below which nothing is written before the end: small files come to disk in one go."""
 
@@ -45,7 +48,7 @@ class BoxUpload:
         asked: what the client calls it.
         way: the name it gets.
         on_conflict: what is done when that is taken.
-        ended: called once, when nothing more comes of it, with whether it is a file now.
+        ended: called once, when nothing more comes of it, with the file that it is now, or None.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class BoxUpload:
         asked: Way,
         way: Way,
         on_conflict: OnConflict,
-        ended: Callable[[BoxUpload, bool], None],
+        ended: Callable[[BoxUpload, Entry | None], None],
     ) -> None:
         self.way = way
         self._locker = locker
@@ -66,7 +69,7 @@ class BoxUpload:
         self._part = part
         self._asked = asked
         self._on_conflict = on_conflict
-        self._ended = ended
+        self._ended = self._counted(ended)
         self._modified: float | None = None
         self._pieces: list[tuple[bytes, int | None]] = []
         self._waiting = 0
@@ -89,10 +92,15 @@ class BoxUpload:
         if self._waiting < LUMP:
             return None
         self._write()
-        if self._waiting <= MAX_WAITING:
+        if self._waiting <= self._room:
             return None
         self._waiters.append(Deferred())
         return self._waiters[-1]
+
+    @property
+    def _room(self) -> int:
+        """How many octets may wait; half of it is always enough for a write to begin."""
+        return max(min(MAX_WAITING, MAX_ALL_WAITING // max(self._locker.around.uploads, 1)), 2 * LUMP)
 
     def set_modified(self, modified: float) -> None:
         """Give the file this time of modification, once it is whole; in seconds since 1970."""
@@ -114,6 +122,17 @@ class BoxUpload:
             return self._removed or succeed(None)
         return self._break(Refused(Refusal.CUT, problem))
 
+    def _counted(self, ended: Callable[[BoxUpload, Entry | None], None]) -> Callable[[BoxUpload, Entry | None], None]:
+        """Count this upload among those under way until it has ended."""
+        around = self._locker.around
+        around.uploads += 1
+
+        def end(upload: BoxUpload, entry: Entry | None) -> None:
+            around.uploads -= 1
+            ended(upload, entry)
+
+        return end
+
     # To the disk.
 
     def _write(self) -> None:
@@ -131,7 +150,7 @@ class BoxUpload:
             self._break(_refused(result))
         elif self._waiting >= LUMP and not self._over:
             self._write()
-        if self._waiting <= MAX_WAITING // 2:
+        if self._waiting <= self._room // 2:
             waiters, self._waiters = self._waiters, []
             for waiter in waiters:
                 waiter.callback(None)
@@ -162,19 +181,24 @@ class BoxUpload:
                     raise Refused(Refusal.FAILED_CHECK, record.problem)
         except Refused as refused:
             self._refused = refused
-            self._ended(self, False)
+            self._ended(self, None)
             if refused.refusal not in {Refusal.FAILED_CHECK, Refusal.BROKEN}:
                 self._tell_failed(refused)
             raise
-        self._ended(self, True)
         modified = self._locker.around.now() if self._modified is None else self._modified
-        return Entry(self.way[-1], is_folder=False, size=size, modified=modified)
+        entry = Entry(self.way[-1], is_folder=False, size=size, modified=modified)
+        self._ended(self, entry)
+        return entry
 
     def _conclude(self, record: Record, repeated: Record | None) -> Steps[Record]:
         locker = self._locker
         self.way = record.way
         if repeated is None:
-            record = yield locker.conclude(record, self._account.terms)
+            try:
+                record = yield locker.conclude(record, self._account.terms)
+            except Refused:
+                locker.acknowledge_later(record)  # it is told to send it again
+                raise
             if self._left:
                 locker.acknowledge_later(record)
         elif record.id in locker.unreported:
@@ -243,7 +267,7 @@ class BoxUpload:
         with suppress(Refused):  # told; the next start removes it
             yield self._locker.in_thread(self._part.remove)
         self._locker.end(self._part.id)
-        self._ended(self, False)
+        self._ended(self, None)
         if self._refused is not None:
             self._tell_failed(self._refused)
         removed.callback(None)

@@ -28,8 +28,8 @@ class Share:
 class Usage:
     """Counts what is in a folder, and what is on its way there; to be used from threads, any of them.
 
-    A walk counts what stands there, but for the parts of uploads under way, which are counted as they grow. A file that
-    becomes whole while a walk passes may count twice until the next one, and never not at all.
+    A walk counts what stands there, but for the parts of uploads under way, which are counted as they grow. Parts come
+    first: a file that gets its name while a walk passes may count twice until the next one, and never not at all.
 
     Args:
         path: the account's folder.
@@ -76,6 +76,12 @@ class Usage:
                 self._octets += share.octets
                 self._files += 1
 
+    def gone(self, octets: int) -> None:
+        """Count a file no more: its client has deleted it."""
+        with self._lock:
+            self._octets = max(self._octets - octets, 0)
+            self._files = max(self._files - 1, 0)
+
     def end(self, share: Share) -> None:
         """Forget an upload of which nothing stayed."""
         with self._lock:
@@ -105,14 +111,15 @@ def measure(path: Path, apart: Collection[str] = ()) -> tuple[int, int]:
     octets = files = 0
     seen: set[tuple[int, int]] = set()
     parts = os.path.join(path, OWN_FOLDER, "parts")  # noqa: PTH118 -- compared with what scandir says, as text
-    folders = [os.fspath(path)]
+    folders = [os.fspath(path), parts]
     while folders:
         folder = folders.pop()
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
+                        if entry.path != parts:
+                            folders.append(entry.path)
                         continue
                     if not entry.is_file(follow_symlinks=False):
                         continue
@@ -120,8 +127,8 @@ def measure(path: Path, apart: Collection[str] = ()) -> tuple[int, int]:
                         continue  # a record, or a part
                     found = entry.stat(follow_symlinks=False)
                     key = (found.st_dev, found.st_ino)
-                    if found.st_nlink == 1 or key not in seen:
-                        if found.st_nlink > 1:
+                    if key not in seen:
+                        if found.st_nlink > 1 or folder == parts:
                             seen.add(key)
                         octets += found.st_size
                         files += 1

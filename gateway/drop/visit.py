@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -135,6 +135,10 @@ class Session(Protocol):
     """
 
     account: Account
+    """Whose it is: what it may do follows the accounts file while the session is open."""
+
+    dismissed: Callable[[str], None] | None
+    """Called when the account lets it in no longer, with words for the client: whoever has it closes the connection."""
 
     def upload(self, way: Way, *, unique: bool = False) -> Deferred[Upload]:
         """Begin a file; `unique`: under a name that is free, made from this one."""
@@ -150,6 +154,10 @@ class Session(Protocol):
 
     def entry(self, way: Way) -> Deferred[Entry]:
         """Return one entry; of files only to an account that may list or read. `()` is the root, called `/`."""
+        ...
+
+    def uploaded(self, way: Way) -> Entry | None:
+        """Return what this session has uploaded under this name, also to an account that may not look at files."""
         ...
 
     def set_modified(self, way: Way, modified: float) -> Deferred[None]:

@@ -45,7 +45,8 @@ class Inspection(Service):
     def startService(self) -> None:
         """Begin to read."""
         super().startService()  # type: ignore[no-untyped-call]
-        words = [sys.executable, "-m", "gateway", "journal", "verify", "--json", "--state-dir", str(self._state)]
+        program = [sys.executable, "-P", "-s", "-m", "gateway"]  # -P: no module out of the working directory
+        words = [*program, "journal", "verify", "--json", "--state-dir", str(self._state)]
         self._reading = _Reading(self._ended)
         try:
             self._reactor.spawnProcess(self._reading, "/usr/bin/nice", ["nice", "-n", "19", *words], env=None)

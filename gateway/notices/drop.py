@@ -64,6 +64,16 @@ class EventDelayed(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class SessionEnded(Notice):
+    """A session was open whose account lets it in no longer."""
+
+    words = "drop: the session of {account} from {address} was ended: the account {problem}"
+    account: str
+    address: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class PartsRemoved(Notice):
     """At the start there were parts of uploads that never became whole; nobody was told that they had."""
 

@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 from gateway.runner.children import Identity, StartError
 from gateway.runner.protocol import FOLDER_OF_JOB
+from gateway.runner.removal import removal
 
 _ATTEMPT = re.compile(r"([0-9a-f]{32})-([1-9][0-9]{0,3})")
 """A job's id and the number of its step: what the gateway calls an attempt."""
+
+REMOVED_AT_ONCE = 200
+"""Files and folders that are removed before others get their turn: some milliseconds."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -33,6 +37,7 @@ class JobFolders:
     def __init__(self, root: Path | None) -> None:
         self._root = root
         self._descriptor: int | None = None  # until the first folder is wanted
+        self._removals: dict[str, Iterator[None]] = {}  # by job; what is not done when we end, the next start does
 
     @contextmanager
     def of(self, attempt: str, who: Identity) -> Iterator[tuple[str, Path]]:
@@ -48,17 +53,15 @@ class JobFolders:
             raise StartError(f"{attempt[:80]!r} is no step of a job, so that no private folder can be made for it")
         if self._root is None:
             raise StartError("this runner was started without a place for private folders")
+        for _ in self._removals.pop(found[1], ()):
+            pass  # it was removed for an end that was not the last
         try:
             root = self._open()
             job = _made(root, found[1], 0o711, os.geteuid(), os.getegid())
             try:
-                step = _made(
-                    job,
-                    found[2],
-                    0o700,
-                    os.geteuid() if who.uid is None else who.uid,
-                    os.getegid() if who.gid is None else who.gid,
-                )
+                uid = os.geteuid() if who.uid is None else who.uid
+                _give_way(job, found[2], uid)
+                step = _made(job, found[2], 0o700, uid, os.getegid() if who.gid is None else who.gid)
             finally:
                 os.close(job)
         except OSError as error:
@@ -79,11 +82,21 @@ class JobFolders:
             return ()
 
     def remove(self, job: str) -> None:
-        """Remove the folders of a job, with all that is in them; nothing when there are none."""
+        """Begin to remove the folders of a job, with all that is in them; see `go_on`."""
         if not FOLDER_OF_JOB.fullmatch(job) or self._root is None or not self._root.is_dir():
             return
         with suppress(OSError):  # the next start tries again
-            shutil.rmtree(job, ignore_errors=True, dir_fd=self._open())
+            self._removals.setdefault(job, removal(self._open(), job))
+
+    def next_time(self) -> float:
+        """Return when there is something to be removed, on the monotonic clock: at once, or never."""
+        return 0.0 if self._removals else float("inf")
+
+    def go_on(self) -> None:
+        """Remove a part of what is to be removed."""
+        for job in list(islice(self._removals, 1)):
+            if sum(1 for _ in islice(self._removals[job], REMOVED_AT_ONCE)) < REMOVED_AT_ONCE:
+                del self._removals[job]
 
     def _open(self) -> int:
         if self._descriptor is None:
@@ -98,6 +111,18 @@ class JobFolders:
             os.fchmod(descriptor, 0o711)  # the umask has had its say
             self._descriptor = descriptor
         return self._descriptor
+
+
+def _give_way(job: int, name: str, uid: int) -> None:
+    """Remove the folder of a step when it is another user's.
+
+    The rule has another user since the last try; or a gateway that was broken into asks for the folder in the name of
+    one user that holds what was decrypted for another.
+    """
+    with suppress(FileNotFoundError):
+        if os.stat(name, dir_fd=job, follow_symlinks=False).st_uid != uid:
+            for _ in removal(job, name):
+                pass
 
 
 def _made(above: int, name: str, mode: int, uid: int, gid: int) -> int:

@@ -107,7 +107,9 @@ class Server:
     def _turn(self) -> None:
         """Wait for something to happen, and do what follows from it."""
         self._gateway.watch()
-        times = min(self._processes.next_time(), self._streams.next_time(), self._loads.until)
+        times = min(
+            self._processes.next_time(), self._streams.next_time(), self._folders.next_time(), self._loads.until
+        )
         for key, mask in self._selector.select(None if times == float("inf") else max(0.0, times - time.monotonic())):
             key.data(mask)
         if self._asked_to_stop:
@@ -116,6 +118,7 @@ class Server:
         self._processes.keep_times()
         self._loads.keep_time()
         self._streams.go_on()
+        self._folders.go_on()
         self._start_waiting()
         self._gateway.flush()
 

@@ -95,6 +95,7 @@ class MemorySession:
 
     def __init__(self, account: Account, kept: Kept) -> None:
         self.account = account
+        self.dismissed: Callable[[str], None] | None = None
         self.kept = kept
         self.uploads: list[MemoryUpload] = []
 
@@ -133,6 +134,9 @@ class MemorySession:
         if way in self.kept.files:
             return succeed(Entry(way[-1], False, len(self.kept.files[way]), self.kept.times.get(way, 0.0)))
         return _missing()  # type: ignore[return-value]
+
+    def uploaded(self, way: Way) -> Entry | None:
+        return None
 
     def set_modified(self, way: Way, modified: float) -> Deferred[None]:
         self.kept.times[way] = modified

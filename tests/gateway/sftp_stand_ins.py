@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -69,8 +69,10 @@ class MemoryDownload:
         self.content = content
         self.size = len(content)
         self.closed = False
+        self.reads = 0
 
     def read(self, offset: int, size: int) -> Deferred[bytes]:
+        self.reads += 1
         return succeed(self.content[offset : offset + size])
 
     def close(self) -> None:
@@ -87,6 +89,7 @@ class MemorySession:
 
     def __init__(self, terms: Terms | None = None) -> None:
         self.account = Account("alice", Path("/srv/alice"), terms=terms or Terms())
+        self.dismissed: Callable[[str], None] | None = None
         self.files: dict[Way, bytes] = {}
         self.folders: set[Way] = {()}
         self.times: dict[Way, float] = {}
@@ -129,6 +132,9 @@ class MemorySession:
     def _entry(self, way: Way) -> Entry:
         name = way[-1] if way else "/"
         return Entry(name, way in self.folders, len(self.files.get(way, b"")), self.times.get(way, MODIFIED))
+
+    def uploaded(self, way: Way) -> Entry | None:
+        return self._entry(way) if any(upload.finished and upload.way == way for upload in self.uploads) else None
 
     def set_modified(self, way: Way, modified: float) -> Deferred[None]:
         if way not in self.files:

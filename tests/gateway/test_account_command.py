@@ -7,6 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -356,6 +357,35 @@ def test_a_change_by_somebody_else_is_seen(house: House) -> None:
     assert sorted(entry.name for entry in house.folder.iterdir()) == ["accounts.yaml", "gateway.yaml"]
 
 
+@pytest.mark.parametrize("form", ["\ufeff{}", "{}"])
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_what_an_editor_of_windows_saves(house: House, form: str, end: str) -> None:
+    """A byte order mark and its line ends stay as they are."""
+    before = form.format(FILE).replace("\n", end)
+    house.file.write_bytes(before.encode())
+    house.file.chmod(0o600)
+    house.done("disable", "alice")
+    house.done("enable", "alice")
+    assert house.file.read_bytes().decode() == before
+
+
+def test_changes_at_the_same_time(house: House) -> None:
+    """Each waits for the other, and none is lost."""
+    settings = usual_drop(house.folder, house.folder / "state")
+
+    def add(number: int) -> None:
+        name = f"a{number}"
+
+        def edit(text: str) -> str:
+            return accounts_edit.add_account(text, name, {"disabled": True})
+
+        accounts_change.change_accounts(settings, house.folder / "state", name, edit, local_zone())
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(16)))
+    assert len(house.accounts()) == 16
+
+
 def test_odd_layouts() -> None:
     """No newline at the end, an indented file, empty entries, scalars for lists, blocks at the end."""
     assert accounts_edit.add_account("a:\n  x: 1", "b", {"y": True}) == "a:\n  x: 1\nb:\n  y: true\n"
@@ -369,7 +399,7 @@ def test_odd_layouts() -> None:
     assert accounts_edit.remove_value("a:\n  k: true\n", "a", "z") == "a:\n  k: true\n"
     assert accounts_edit.set_value("a:\n  k:\n  z: 1\n", "a", "k", "v") == "a:\n  k: v\n  z: 1\n"
     assert accounts_edit.remove_account("a:\n  x: 1\n  # in a\n\n  # too\n# not\nb: {}\n", "a") == "# not\nb: {}\n"
-    for text in ("- a", "a: 1", "a: [1]", "b: {}", ""):
+    for text in ("- a", "a: 1", "a: [1]", "b: {}", "", "a:\n\tb: 1", "a: {}\n---\n"):
         with pytest.raises(OperatorError):
             accounts_edit.set_value(text, "a", "k", "v")
     with pytest.raises(OperatorError, match="cannot be changed here"):

@@ -73,7 +73,7 @@ def test_server_and_client_believe_each_other(home: Path) -> None:
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     ours = server.wrap_bio(up, down, server_side=True)
     theirs = client.wrap_bio(down, up, server_hostname="gateway.example.com")
-    for end in (theirs, ours, theirs, ours):
+    for end in (theirs, ours) * 3:  # the client's first guess at a group may be another than the server's
         try:
             end.do_handshake()
         except ssl.SSLWantReadError:

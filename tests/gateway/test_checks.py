@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.drop.account import Checks, Demand
-from gateway.drop.checks import Outcome, Verdict, covered, is_sidecar, judge
+from gateway.drop.budget import Budget
+from gateway.drop.checks import MAX_LISTS, Outcome, Verdict, covered, is_sidecar, judge
+from gateway.drop.checksums import is_list, sidecars_of
 from gateway.drop.signers import MAX_FILE, Signers, parse_signers, read_signers
 from gateway.notice import Notice
 from gateway.notices.checks import SignersKept, SignersReloaded
@@ -268,6 +270,46 @@ def test_what_is_only_called_like_a_signature_is_a_file(drop: Drop, name: str) -
     rejected = drop.judge(CHECKSUM_REQUIRED, {"x.sig": "rubbish"}, "x.sig")
     words = "x.sig is no signature that can be read"
     assert rejected == Verdict(Outcome.REJECT, {"file.checksum": "failed"}, words)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"untrusted comment: x\nanything\n",
+        b"-----BEGIN SSH SIGNATURE-----\nanything\n",
+        b"-----BEGIN PGP SIGNATURE-----\nanything\n",
+        samples.BY_ALICE + b"anything\n",
+    ],
+)
+def test_what_only_begins_like_a_signature_does_not_come_in(drop: Drop, content: bytes) -> None:
+    """Where one is required, a signature is nothing else from its beginning to its end."""
+    assert drop.judge(drop.signature(Demand.REQUIRED), {"x.asc": content}, "x.asc").outcome is Outcome.REJECT
+
+
+def test_no_more_than_some_lists_are_read(drop: Drop) -> None:
+    """Each costs time for each file that comes."""
+    lists = [name for name in sidecars_of(NAME) if is_list(name)]
+    for name in lists:
+        (drop.files / name).write_text("")
+    asked: list[str] = []
+
+    def read(name: str) -> bytes | None:
+        asked.append(name)
+        return drop.read(name)
+
+    path = drop.files / NAME
+    path.write_bytes(DATA)
+    judge(path, NAME, SHA256, CHECKSUM, drop.signers, read=read, data=drop.data, now=NOW)
+    assert [name for name in asked if name in lists] == lists[:MAX_LISTS]
+
+
+def test_what_a_late_sidecar_makes_us_read_is_bounded() -> None:
+    """So much in each minute, also when the clock is set back."""
+    times = [0.0]
+    budget = Budget(lambda: times[0], 100, 60.0)
+    assert [budget.take(60), budget.take(60), budget.take(40), budget.take(1)] == [True, False, True, False]
+    for times[0] in (60.0, 30.0):
+        assert [budget.take(100), budget.take(1)] == [True, False]
 
 
 def test_who_is_covered() -> None:

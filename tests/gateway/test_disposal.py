@@ -73,6 +73,7 @@ def test_a_file_is_deleted_and_a_repeat_is_done(box: Path) -> None:
         ("{box}/acme/out/a.csv", "out is a link"),
         ("{box}/acme/plain/a.csv", "plain is a link, or no folder"),
         ("{box}/acme/.gateway/parts/1", "the gateway's own"),
+        ("{box}/acme/a\0.csv", "no path of a file"),
     ],
 )
 def test_what_is_not_ours_stays(path: str, words: str, box: Path) -> None:
@@ -119,6 +120,13 @@ def test_a_file_that_lies_there_already_stays(box: Path) -> None:
     assert names(box / "acme") == ["a.csv", "in"]
 
 
+def test_the_drop_boxs_folder_is_made(box: Path) -> None:
+    """Where only folders are watched, nobody else has made it."""
+    file = write(box / "acme" / "a.csv")
+    move(str(file), "processed", [box / "acme"], box / "state" / "drop")
+    assert names(box / "state" / "drop" / "processed") == ["a.csv"]
+
+
 def test_a_folder_that_is_not_there_or_no_folder(box: Path) -> None:
     """An absolute folder is the operator's to make; a link is no folder of the drop box."""
     file = write(box / "acme" / "a.csv")
@@ -162,17 +170,20 @@ def refuse(number: int) -> Callable[..., int]:
 def test_another_file_system_and_one_that_cannot_rename_so(
     number: int, box: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A copy with the file's mode and time takes its place; no part of it stays, and a taken name is kept."""
+    """A copy with the file's permissions and time takes its place; no part of it stays, and a taken name is kept.
+
+    It does not run as its owner, which may be others than the file's.
+    """
     monkeypatch.setattr(disposal, "_renameat2", refuse(number))
     file = write(box / "acme" / "a.csv", "new")
-    file.chmod(0o640)
+    file.chmod(0o4640 if number == errno.EXDEV else 0o640)
     os.utime(file, ns=(1, 2_000_000_001))
     old = write(box / "processed" / "a.csv", "old")
     moved(file, box)
     assert names(box / "processed") == ["a-1.csv", "a.csv"]
     found = box / "processed" / "a-1.csv"
     assert (found.read_text(), old.read_text()) == ("new", "old")
-    assert (found.stat().st_mode & 0o777, found.stat().st_mtime_ns) == (0o640, 2_000_000_001)
+    assert (found.stat().st_mode & 0o7777, found.stat().st_mtime_ns) == (0o640, 2_000_000_001)
     assert not file.exists()
 
 
@@ -249,7 +260,7 @@ def test_outcomes(box: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, temporary in ((errno.EIO, True), (errno.ENOSPC, True), (errno.EACCES, False)):
         monkeypatch.setattr(os, "unlink", broken(number))
         found = outcome_of(step, fields, box)
-        assert (found.ending, found.temporary) == (Ending.NOT_STARTED, temporary)
+        assert (found.ending, found.temporary) == (Ending.DECLINED, temporary)
         assert os.strerror(number) in str(found.error)
     monkeypatch.setattr(disposal, "delete", lambda *_: 1 / 0)
     assert outcome_of(step, fields, box).ending is Ending.DECLINED

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
-from gateway.drop.account import Checks, Content, Demand, OnConflict, Quota, Right
+from gateway.drop.account import WRITE_ONLY, Checks, Content, Demand, OnConflict, Quota, Right
 from gateway.drop.part import Part
 from gateway.drop.upload import MAX_WAITING, BoxUpload
-from gateway.drop.visit import LoginRefused, Refusal, Refused
+from gateway.drop.visit import Entry, LoginRefused, Refusal, Refused
 from gateway.notices.drop import (
     EventDelayed,
     FilesExpired,
@@ -128,6 +128,35 @@ def test_the_time_that_the_client_names_is_kept(house: DropHouse) -> None:
     now(session.set_modified(("a",), 1_100_000_000.0))
     assert now(session.entry(("a",))).modified == 1_100_000_000.0
     assert refusal(house.session().set_modified(("a",), 5.0)).refusal is Refusal.DENIED
+
+
+def test_a_client_may_look_at_what_it_has_uploaded(house: DropHouse) -> None:
+    """By the name that it gave, even where that became another or the file waits, until the client removes it.
+
+    Clients compare the size (Paramiko's put), and would send again what is there. Who may look at files sees the truth.
+    """
+    house.with_terms(rights=WRITE_ONLY | {Right.DELETE}, on_conflict=OnConflict.RENAME, checks=REQUIRED)
+    (house.account.folder / "a").write_bytes(b"of somebody else")
+    session = house.session()
+    assert session.uploaded(("a",)) is None
+    house.put("a", b"four", session)
+    assert session.uploaded(("a",)) == session.uploaded(("a-1",))
+    assert house.session().uploaded(("a",)) is None
+    house.put("b.part", b"five!", session)
+    now(session.set_modified(("b.part",), 5.0))
+    assert session.uploaded(("b.part",)) == Entry("b.part", is_folder=False, size=5, modified=5.0)
+    now(session.rename(("b.part",), ("b",)))
+    assert session.uploaded(("b.part",)) is None
+    found = session.uploaded(("b",))
+    assert found is not None
+    assert found.size == 5
+    house.put("c.part", b"", session)
+    now(session.delete(("c.part",)))
+    assert session.uploaded(("c.part",)) is None
+    house.with_terms(rights=WRITE_ONLY | {Right.LIST})
+    session = house.session()
+    house.put("d", b"", session)
+    assert session.uploaded(("d",)) is None
 
 
 @settings(max_examples=25, deadline=None)

@@ -73,6 +73,7 @@ def test_the_folder_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """Events name files in full, however the configuration was named."""
     monkeypatch.chdir(tmp_path)
     assert usual_drop(Path(), Path("state")).folder == tmp_path / "state" / "drop"
+    assert usual_drop(Path(), Path("etc/../state")).folder == tmp_path / "state" / "drop"
     found, words = read("folder: files", Path())
     assert not words
     assert found is not None

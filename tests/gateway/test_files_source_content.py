@@ -9,6 +9,8 @@ from gateway.drop.account import After, Checks, Content, Demand
 from gateway.drop.log_lines import Progress
 from gateway.notices.files import (
     FileRejected,
+    FileUnreadable,
+    FileVanished,
     FileWaits,
     LogUnreadable,
 )
@@ -51,6 +53,18 @@ class Checked(FilesCase):
         assert not self.disk.events
         (self.root / "a.csv.sha256").write_text(f"{hashlib.sha256(b'x').hexdigest()}  a.csv\n")
         await self.arrived("a.csv")
+
+    async def test_what_it_is_about_goes(self) -> None:
+        """A sidecar is not gone because the file that it is about goes while that is compared."""
+
+        def judge(*_: object, **__: object) -> None:
+            raise FileNotFoundError(2, "No such file or directory")
+
+        self.patch(delivery, "judge", judge)  # type: ignore[no-untyped-call]
+        await self.start(checks=Checks(Demand.OPTIONAL))
+        (self.root / "a.csv.sha256").write_text("0" * 64)
+        await self.until(lambda: self.told.of(FileUnreadable))
+        assert not self.told.of(FileVanished)
 
     async def test_never_comes(self) -> None:
         """A checksum that does not come in time is a failure, also when the gateway was stopped meanwhile."""

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from gateway import clock as wall_clock
 from gateway.drop.account import Terms
-from gateway.drop.visit import Session
+from gateway.drop.visit import Entry, Session
 from gateway.file_source_config import FtpSource
 from gateway.handshakes import HalfHandshakes
 from gateway.listen_address import Address
@@ -33,7 +33,7 @@ from gateway.notices.ftp import (
 )
 from gateway.notices.sources import HandshakeFailed
 from gateway.sources.ftp.commands import COMMANDS
-from gateway.sources.ftp.conversation import LAST_WORDS, MAX_BAD, MAX_WAITING
+from gateway.sources.ftp.conversation import LAST_WORDS, MAX_AHEAD, MAX_BAD, MAX_TAKEN, MAX_WAITING
 from gateway.sources.ftp.data import PATIENCE
 from gateway.sources.ftp.factory import FtpFactory
 from gateway.tls_context import server_context
@@ -703,3 +703,65 @@ def fuzzed(rounds: int, seed: int, tell: Callable[[str], None] = lambda _: None)
 def test_random_command_lines_are_answered() -> None:
     """No traceback, no silence, nothing unprintable (`fuzzed(3_000, seed)` for more)."""
     fuzzed(400, 1)
+
+
+# One client's lines keep nobody else waiting.
+
+
+def test_half_a_line_is_waited_for_without_looking_again_and_again(world: World) -> None:
+    """Nothing is to be done in the next turn of the reactor."""
+    world.send(b"NO")
+    assert not [call for call in world.reactor.getDelayedCalls() if call.getTime() <= world.reactor.seconds()]
+    assert world.send(b"OP\r\n") == "200 Here\r\n"
+
+
+def test_empty_lines_are_taken_a_share_at_a_time(world: World) -> None:
+    """They cost time although nothing is done for them; what stands behind them is obeyed in a later turn."""
+    assert not world.send(b"\r\n" * MAX_TAKEN + b"NOOP\r\n")
+    world.reactor.advance(0)
+    assert world.heard() == "200 Here\r\n"
+
+
+def test_questions_during_a_transfer_have_a_limit(world: World) -> None:
+    """Those beyond it are answered when it is over, and are not read before."""
+    waiting: Deferred[Entry] = Deferred()
+    world.logins.sessions[-1].entry = lambda way: waiting  # type: ignore[method-assign]
+    assert not world.say("CWD x")
+    count = MAX_AHEAD // 4
+    assert world.send(b"STAT\r\n" * count).count("211 ") == MAX_WAITING
+    assert world.transport.producerState == "paused"
+    waiting.callback(Entry("x", True, 0, 0.0))
+    world.reactor.advance(0)
+    assert world.heard().count("211 End") == count - MAX_WAITING
+    assert world.transport.producerState == "producing"
+
+
+def test_a_command_that_outlives_its_connection_is_nobodys_fault() -> None:
+    """The list that it was about is not sent, and the log has nothing of it."""
+    world = World()
+    world.log_in()
+    waiting: Deferred[Entry] = Deferred()
+    world.logins.sessions[-1].entry = lambda way: waiting  # type: ignore[method-assign]
+    world.say("EPSV", "LIST")
+    world.lose()
+    waiting.callback(Entry("/", True, 0, 0.0))
+    assert not world.notices
+    assert world.logins.kept.left == 1
+
+
+def test_a_tls_session_is_left_once(pair: tuple[Path, Path]) -> None:
+    """Also where TLS lies between."""
+    world = World(pair)
+    world.secure()
+    world.log_in()
+    world.lose()
+    assert world.logins.kept.left == 1
+
+
+def test_who_is_dismissed_hears_why(world: World) -> None:
+    """The connection is closed behind the last words."""
+    dismissed = world.logins.sessions[-1].dismissed
+    assert dismissed is not None
+    dismissed("the account was disabled")
+    assert world.heard() == "421 the account was disabled\r\n"
+    assert world.transport.disconnecting

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from twisted.internet.address import IPv4Address
@@ -466,3 +466,55 @@ def test_data_sent_before_its_command_is_not_read(world: World) -> None:
     assert data.transport.producerState == "paused"
     world.code("STOR x")
     assert data.transport.producerState == "producing"
+
+
+def test_a_long_list_keeps_nobody_waiting(world: World) -> None:
+    """Its lines are made a share at a time; all of them come."""
+    world.logins.kept.files |= {(f"{number:05d}",): b"" for number in range(2500)}
+    world.say("EPSV")
+    data = Data(world)
+    assert not world.say("NLST")
+    world.reactor.advance(0)
+    assert world.heard().startswith("150 ")
+    assert data.transport.value().split() == [f"{number:05d}".encode() for number in range(2500)]
+    assert data.end().startswith("226 ")
+
+
+def test_the_end_of_a_client_that_is_ahead_with_commands_is_seen(world: World) -> None:
+    """It is read on, and the file it was sending is none."""
+    data = store(world)
+    data.send(b"half")
+    world.say(*["NOOP"] * 200)
+    assert world.transport.producerState == "producing"
+    world.lose()
+    assert world.logins.kept.aborted == ["the control connection is gone"]
+
+
+def test_a_port_is_closed_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its first connection; Twisted cannot close one again before the reactor's next turn."""
+    closed: list[object] = []
+    listen: Callable[..., Any] = world.reactor.listenTCP
+
+    def counted(*args: object) -> object:
+        port = listen(*args)
+        port.stopListening = lambda: closed.append(port)
+        return port
+
+    monkeypatch.setattr(world.reactor, "listenTCP", counted)
+    data = store(world)
+    world.say("ABOR")
+    data.end()
+    world.lose()
+    assert len(closed) == 1
+
+
+def test_who_is_dismissed_in_the_middle_of_a_file_leaves_nothing(world: World) -> None:
+    """426 for the transfer, then the last words."""
+    data = store(world)
+    data.send(b"half")
+    dismissed = world.logins.sessions[-1].dismissed
+    assert dismissed is not None
+    dismissed("the account was removed")
+    assert world.heard().splitlines() == ["426 the account was removed", "421 the account was removed"]
+    assert not world.logins.kept.files
+    assert world.logins.kept.aborted == ["the account was removed"]

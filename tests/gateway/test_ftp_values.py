@@ -231,3 +231,11 @@ def test_addresses_are_compared_in_one_form() -> None:
     assert is_loopback("::ffff:127.0.0.1")
     assert not is_loopback("192.0.2.1")
     assert not is_loopback("")
+
+
+def test_a_time_that_no_calendar_has_is_written_all_the_same() -> None:
+    """Disks hold such times; one file must not break the list of a folder."""
+    entry = Entry("a", False, 1, 1e15)
+    assert time_value(1e15) == "19700101000000"
+    assert time_value(-62135596800) == "00010101000000"
+    assert list_line(entry, "web", NOW).endswith(" 1970 a")

@@ -43,6 +43,7 @@ def test_everything_is_made_and_loads(tmp_path: Path, capsys: pytest.CaptureFixt
     assert set(contents(folder)) == {
         "gateway.yaml",
         "accounts.yaml",
+        "rules/drop.yaml",
         "rules/ssh.yaml",
         *(f"ssh/ssh_host_{kind}_key{end}" for kind in ("ed25519", "rsa") for end in ("", ".pub")),
         *(f"tls/{name}.{end}" for name in ("ca", "server", "server-rsa", "clients/client1") for end in ("pem", "key")),

@@ -296,6 +296,24 @@ def test_too_many_logins_wait() -> None:
     desk.clock.advance(10)
 
 
+def test_a_crowd_does_not_show_who_has_an_account() -> None:
+    """Where too many wait, a name that nobody has is refused as fast as any other."""
+    took = []
+    for name in ("alice", "bob"):
+        desk = Desk(ALICE)
+        for number in range(MAX_WAITING + 2):
+            desk.desk.by_password(CLIENT, "alice", b"%d" % number).addErrback(lambda _: None)
+        logins = [desk.desk.by_password(CLIENT, name, b"x") for _ in range(2)]
+        for login in logins:
+            login.addErrback(lambda _: None)
+        seconds = 0
+        while not all(login.called for login in logins):
+            desk.clock.advance(1)
+            seconds += 1
+        took.append(seconds)
+    assert took[0] == took[1]
+
+
 def test_an_account_that_changes_during_its_login() -> None:
     """What counts is how it is when the password has been judged."""
     for changed, reason in (

@@ -41,6 +41,16 @@ def folders(tmp_path: Path) -> JobFolders:
     return JobFolders(tmp_path / "jobs")
 
 
+def remove(folders: JobFolders, job: str) -> int:
+    """Remove the folders of a job; return in how many parts that was done."""
+    folders.remove(job)
+    parts = 0
+    while folders.next_time() == 0.0:
+        folders.go_on()
+        parts += 1
+    return parts
+
+
 def mode(path: Path) -> str:
     """Return what a folder allows whom."""
     return f"{path.stat().st_mode & 0o7777:o}"
@@ -58,8 +68,18 @@ def test_a_folder_is_the_users_and_leads_to_itself(folders: JobFolders, tmp_path
             assert [mode(path) for path in (usual, usual.parent, usual.parent.parent)] == ["700", "711", "711"]
             (usual / "file").touch()
     assert folders.names() == (JOB,)
-    folders.remove(JOB)
+    remove(folders, JOB)
     assert folders.names() == ()
+
+
+@needs_root
+def test_a_folder_is_never_handed_to_another_user(folders: JobFolders) -> None:
+    """What was decrypted for one is gone before the other has the folder."""
+    nobody = Identity("nobody", "/", NOBODY.pw_uid, NOBODY.pw_gid, ())
+    for who, uid in ((SELF, os.geteuid()), (nobody, NOBODY.pw_uid), (SELF, os.geteuid())):
+        with folders.of(f"{JOB}-1", who) as (_, usual):
+            assert (usual.stat().st_uid, list(usual.iterdir())) == (uid, [])
+            (usual / "file").touch()
 
 
 @pytest.mark.parametrize("attempt", ["../x", "job", JOB, f"{JOB}-0", f"{JOB}-1/..", f"{JOB.upper()}-1", f"{JOB}-1\n"])
@@ -79,15 +99,48 @@ def test_nothing_is_removed_but_folders_of_jobs(folders: JobFolders, tmp_path: P
     (kept / "file").touch()
     (tmp_path / "jobs" / OTHER).symlink_to(kept)
     for job in ("../kept", ".", "", OTHER, "0" * 32, str(kept)):
-        folders.remove(job)
+        remove(folders, job)
     assert (kept / "file").exists()
     assert folders.names() == tuple(name for name in os.listdir(tmp_path / "jobs"))  # noqa: PTH208 -- as it does
     none = JobFolders(tmp_path / "never")
-    none.remove(JOB)
+    assert remove(none, JOB) == 0
     assert none.names() == JobFolders(None).names() == ()
     assert not (tmp_path / "never").exists()
     with pytest.raises(StartError, match="without a place"), JobFolders(None).of(f"{JOB}-1", SELF):
         pass
+
+
+def test_whatever_was_unpacked_there_is_removed(folders: JobFolders, tmp_path: Path) -> None:
+    """Folders in each other beyond all limits, closed ones, links, and many files; these in parts."""
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "file").touch()
+    with folders.of(f"{JOB}-1", SELF) as (here, usual):
+        place = os.open(here, os.O_RDONLY)
+        for _ in range(1100):
+            os.mkdir("d", dir_fd=place)
+            above, place = place, os.open("d", os.O_RDONLY, dir_fd=place)
+            os.close(above)
+        os.close(place)
+        for number in range(1000):
+            (usual / f"{number}").touch()
+        (usual / "link").symlink_to(away)
+        (usual / "closed" / "inner").mkdir(parents=True)
+        (usual / "closed" / "inner" / "file").touch()
+        for closed in (usual / "closed" / "inner", usual / "closed"):
+            closed.chmod(0)
+    assert remove(folders, JOB) > 10
+    assert (folders.names(), [path.name for path in away.iterdir()]) == ((), ["file"])
+
+
+def test_a_job_that_begins_again_has_a_new_folder(folders: JobFolders) -> None:
+    """Also while what it had before is being removed."""
+    with folders.of(f"{JOB}-1", SELF) as (_, usual):
+        (usual / "file").touch()
+    folders.remove(JOB)
+    with folders.of(f"{JOB}-1", SELF):
+        assert list(usual.iterdir()) == []
+    assert folders.next_time() == float("inf")
 
 
 def test_what_is_in_the_way_is_not_followed(folders: JobFolders, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from twisted.python.failure import Failure
 from gateway.drop.account import Terms
 from gateway.drop.visit import Entry, Refusal, Refused
 from gateway.sources.sftp.files import TOLD, SftpFiles
+from gateway.sources.sftp.interruptions import MAX_REFUSED, PIECE, Interruptions
 from gateway.sources.sftp.packets import Fields, Kind, Open, Status, long_name, packet, string, u32, u64
 from gateway.sources.sftp.paths import MAX_PATH, path_of, way_of
-from gateway.sources.sftp.requests import MAX_HANDLES, MAX_PACKET, NAMES, Requests
+from gateway.sources.sftp.requests import MAX_FOLDERS, MAX_HANDLES, MAX_PACKET, NAMES, Requests
 from tests.gateway.sftp_stand_ins import MODIFIED, MemorySession, promise
 
 FUZZED = 400
@@ -65,7 +66,7 @@ class Client:
         self.session = session or MemorySession()
         self.clock = Clock()
         self.wire = Wire()
-        self.files = SftpFiles(Requests(self.session, self.clock, lambda: NOW), self.wire)
+        self.files = SftpFiles(Requests(self.session, self.clock, lambda: NOW, Interruptions()), self.wire)
         self.count = 0
         if begun:
             self.files.feed(INIT)
@@ -408,6 +409,15 @@ def test_too_many_handles() -> None:
     client.open("more")
 
 
+def test_too_many_folders() -> None:
+    """What is in a folder takes our memory as long as it is open; so few may be at a time."""
+    client = Client()
+    handles = [client.ask(Kind.OPENDIR, string(b"/"))[1].string() for _ in range(MAX_FOLDERS)]
+    assert client.status(Kind.OPENDIR, string(b"/"))[0] is Status.FAILURE
+    client.close(handles[0])
+    assert client.ask(Kind.OPENDIR, string(b"/"))[0] == Kind.HANDLE
+
+
 def test_a_speed_limit() -> None:
     """An account's transfers are answered no faster than its speed; leaving in the middle leaves no timer."""
     client = Client(MemorySession(Terms(speed=1000)))
@@ -490,6 +500,56 @@ def test_a_broken_protocol_ends_the_channel(octets: bytes) -> None:
             client.files.feed(octets[at : at + step])
         assert client.wire.ends == [1]
         assert len(client.wire.problems) == 1
+
+
+def test_a_piece_that_is_cut_short_makes_close_fail() -> None:
+    """A WRITE that is none leaves its place empty, so that nothing becomes a file."""
+    client = Client()
+    handle = client.open("a")
+    client.write(handle, 0, b"hello")
+    assert client.status(Kind.WRITE, string(handle) + u64(5) + u32(100))[0] is Status.BAD_MESSAGE
+    assert client.close(handle)[0] is Status.FAILURE
+    assert client.session.files == {}
+
+
+def test_an_upload_that_ends_as_an_interrupted_one() -> None:
+    """OpenSSH's sftp sends the same CLOSE after Ctrl-C: a file of full pieces only is refused, and taken when repeated.
+
+    It shows by what OpenSSH does with a whole file: its last piece is what is left.
+    """
+    client = Client()
+    for again in (False, True):
+        handle = client.open("a")
+        for piece in range(2):
+            client.write(handle, piece * PIECE, bytes(PIECE))
+        assert (client.close(handle)[0] is Status.OK) is again
+    assert client.session.uploads[0].aborted != []
+    assert "once more" in client.wire.said[0]
+    handle = client.open("b")
+    client.write(handle, 0, bytes(PIECE))
+    client.write(handle, PIECE, b"x")
+    assert client.close(handle)[0] is Status.OK
+    client.put("c", b"")
+
+
+def test_interruptions_are_remembered_up_to_a_limit() -> None:
+    """An upload of another size is no repetition, and the oldest is forgotten first."""
+    interruptions = Interruptions()
+    assert [interruptions.comes_again("alice", ("a",), size) for size in (1, 2, 2, 2)] == [False, False, True, False]
+    for number in range(MAX_REFUSED):
+        interruptions.comes_again("alice", (str(number),), 1)
+    assert not interruptions.comes_again("alice", ("a",), 2)
+
+
+def test_what_was_uploaded_can_be_looked_at() -> None:
+    """Clients compare the size after an upload (Paramiko's put), also as an account that may not look at files."""
+    client = Client()
+    client.session.blind = True
+    client.session.files[("b",)] = b"of somebody else"
+    client.put("a", b"hello")
+    kind, fields = client.ask(Kind.STAT, string(b"a"))
+    assert (kind, attributes(fields)[0]) == (Kind.ATTRS, 5)
+    assert client.status(Kind.STAT, string(b"b"))[0] is Status.PERMISSION_DENIED
 
 
 def test_a_request_that_is_cut_short_is_answered() -> None:

@@ -37,7 +37,7 @@ from gateway.sources.sftp.connection import MAX_CHANNELS, MAX_DATA, WINDOW
 from gateway.sources.sftp.factory import SftpFactory
 from gateway.sources.sftp.packets import Fields, Kind, Open, packet, string, u32, u64
 from gateway.sources.sftp.quiet import QUIET
-from gateway.sources.sftp.secure_packets import MAX_PACKET, STRICT_CLIENT
+from gateway.sources.sftp.secure_packets import MAX_BLOCKED, MAX_PACKET, STRICT_CLIENT
 from gateway.sources.sftp.transport import LINGER, MAX_BEFORE_LOGIN, SftpTransport, Stage
 from parsers.errors import Place
 from tests.gateway.sftp_stand_ins import MemorySession, StandInLogins, promise
@@ -240,6 +240,16 @@ def test_an_rsa_key_signs_without_sha1(listener: Listener) -> None:
     assert listener.factory.buildProtocol(None).supportedPublicKeys == [b"rsa-sha2-512", b"rsa-sha2-256"]
 
 
+def test_a_connection_keeps_the_host_keys_that_it_began_with(listener: Listener) -> None:
+    """New keys are exchanged under the old host key when a reload has brought another one meanwhile."""
+    client = listener.connect().log_in()
+    listener.factory.keys = {b"ssh-rsa": RSA_KEY}
+    client.ssh.sendKexInit()  # type: ignore[no-untyped-call]
+    client.flush()
+    assert client.ssh.secure == 2
+    assert not client.closed()
+
+
 def test_nothing_in_common(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client with other algorithms only is told so, and so is the log."""
     monkeypatch.setattr(ClientTransport, "supportedCiphers", [b"aes256-cbc"])
@@ -425,6 +435,18 @@ def test_a_few_tries(listener: Listener) -> None:
     assert client.closed()
     assert client.ssh.goodbye == b"too many logins that failed"
     assert len(listener.logins.tried) == TRIES
+
+
+def test_the_login_is_asked_for_again(listener: Listener) -> None:
+    """Paramiko asks for the service before each try; that is answered, and gives no further tries."""
+    client = listener.connect()
+    for _ in range(TRIES):
+        assert not client.closed()
+        client.begin_login().try_password(b"wrong")
+    assert client.closed()
+    client = listener.connect()
+    client.begin_login().try_password(b"wrong")
+    client.log_in()
 
 
 def test_a_refusal_takes_its_time(listener: Listener) -> None:
@@ -636,11 +658,21 @@ def test_a_stop_waits_for_what_was_closed(listener: Listener) -> None:
 def test_no_commands(listener: Listener, request_: bytes, said: bytes) -> None:
     """A shell, a command and the old scp are refused in words, with exit status 1."""
     client = listener.connect().log_in()
+    client.server.otherVersionString = b"SSH-2.0-OpenSSH_9.2"
     number = client.open_channel()
     answers = client.send(98, u32(number) + request_)
     assert [message for message, _ in answers] == [99, 95, 98, 96, 97]
     assert said in answers[1][1]
     assert answers[2][1].endswith(u32(1))
+    assert len(listener.told.of(SshRequestRefused)) == 1
+
+
+def test_no_old_scp_for_libraries(listener: Listener) -> None:
+    """A client that shows nobody our words is refused by the protocol: libssh2 would take its file for uploaded."""
+    client = listener.connect().log_in()
+    number = client.open_channel()
+    answers = client.send(98, u32(number) + string(b"exec") + b"\1" + string(b"scp -t /"))
+    assert [message for message, _ in answers] == [100, 98, 96, 97]
     assert len(listener.told.of(SshRequestRefused)) == 1
 
 
@@ -723,6 +755,35 @@ def test_answers_wait_for_the_clients_window(listener: Listener) -> None:
     rest = client.send(93, u32(number) + u32(1 << 20))
     assert sum(len(payload) - 8 for _, payload in rest) > 4000
     client.send(93, u32(number) + u32(0xFFFFFFFF))
+    assert client.closed()
+
+
+def test_a_client_that_does_not_read(listener: Listener) -> None:
+    """Where our answers do not leave, no request is begun, however large the window: each may ask for 255 KiB."""
+    listener.session.files[("a",)] = bytes(100_000)
+    client = listener.connect().log_in()
+    number = client.open_channel(window=0xFFFFFFFF, most=1 << 20)
+    client.send(98, u32(number) + string(b"subsystem") + b"\0" + string(b"sftp"))
+    client.data(number, INIT + packet(Kind.OPEN, u32(1) + string(b"a") + u32(1, 0)))
+    client.server.pauseProducing()
+    assert client.data(number, packet(Kind.READ, u32(2) + HANDLE + u64(0) + u32(100_000)) * 100) == []
+    assert listener.session.downloads[0].reads == 0
+    client.server.resumeProducing()
+    client.flush()
+    assert sum(len(payload) for _, payload in client.got()) > 100 * 100_000
+
+
+def test_a_client_that_leaves_our_key_exchange_unanswered(listener: Listener) -> None:
+    """Until it answers, no request is begun, and what else it makes us send is kept up to a limit."""
+    client = listener.connect().log_in()
+    number = client.sftp()
+    client.ssh.dispatchMessage = lambda message, payload: None  # type: ignore[method-assign]
+    client.server.sendKexInit()
+    client.data(number, packet(Kind.REALPATH, u32(1) + string(b"/")))
+    assert client.server._blockedByKeyExchange == []
+    for _ in range(MAX_BLOCKED + 1):
+        client.ssh.sendPacket(80, string(b"keepalive@openssh.com") + b"\1")  # type: ignore[no-untyped-call]
+    client.flush()
     assert client.closed()
 
 

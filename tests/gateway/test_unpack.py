@@ -19,9 +19,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.drop import compression
+from gateway.drop import compression, tar
 from gateway.drop.account import Unpacking
-from gateway.drop.tar import MAX_HEADER
+from gateway.drop.tar import MAX_HEADER, MAX_IN_A_ROW
 from gateway.drop.unpack import PIECE, BombError, DamagedError, Piece, UnpackError, UnreadableError, open_log
 from tests.gateway.made_archives import COMPRESSIONS, PACKED, Pack, in_tar, with_entries, zstd
 
@@ -277,6 +277,27 @@ def test_header_bomb(file: Path, form: int, kind: bytes) -> None:
     entry.type, entry.size = kind, MAX_HEADER + 1
     file.write_bytes(entry.tobuf(tarfile.GNU_FORMAT) + bytes(MAX_HEADER * 2))
     assert "a header in the tar archive has 1,048,577 octets" in str(read(file)[1])
+
+
+def test_many_headers(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive of nothing but headers, which take long to read, is given up; each file may have its own."""
+    entry = tarfile.TarInfo("x")
+    entry.type = b"x"
+    header = entry.tobuf(tarfile.GNU_FORMAT)[:512]
+    file.write_bytes(header * (MAX_IN_A_ROW + 1) + in_tar(("a", SHORT)))
+    assert str(read(file)[1]) == "the tar archive has more headers than any needs, after 0 files"
+    monkeypatch.setattr(tar, "MAX_HEADERS", 2 * MAX_HEADER)
+    entry.type, entry.size = b"g", MAX_HEADER
+    full = entry.tobuf(tarfile.GNU_FORMAT)[:512] + bytes(MAX_HEADER)
+    file.write_bytes(gzip.compress(full * 3 + in_tar(("a", SHORT)), 1))
+    assert "more headers than any needs" in str(read(file)[1])
+    sparse = tarfile.TarInfo("x")
+    sparse.type = b"S"
+    block = bytearray(sparse.tobuf(tarfile.GNU_FORMAT)[:512])
+    block[482] = 1
+    block[148:156] = b"%06o\0 " % (sum(block[:148]) + 256 + sum(block[156:]))
+    file.write_bytes(gzip.compress(bytes(block) + (bytes(504) + b"\1" + bytes(7)) * (2 * 2048 + 1), 1))
+    assert "a header of a sparse file" in str(read(file)[1])
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)

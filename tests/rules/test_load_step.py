@@ -203,3 +203,19 @@ def test_another_user_cannot_read_it(decrypts: str | None, runs: str | None, *, 
     _, problems = load(f'[{{decrypt: {{key: k}}{users[0]}}}, {{run: [a, "${{file.decrypted.path}}"]{users[1]}}}]')
     assert bool(problems.warnings) is warned
     assert not problems.errors
+
+
+@pytest.mark.parametrize(
+    ("steps", "warned"),
+    [
+        ('{decrypt: {key: k}}, {delete: "${file.path}"}, {run: [a]}', True),
+        ('{move: "${file.path}", to: done}, {decrypt: {key: k}}', True),
+        ('{decrypt: {key: k}}, {run: [a]}, {delete: "${file.path}"}', False),
+        ('{move: "${file.path}", to: done}, {run: [a]}', False),
+    ],
+)
+def test_a_file_that_is_decrypted_goes_last(steps: str, *, warned: bool) -> None:
+    """A job that failed and is done again begins with decrypting, and would not find it."""
+    _, problems = load(f"[{steps}]")
+    assert bool(problems.warnings) is warned
+    assert not problems.errors

@@ -86,6 +86,8 @@ def test_rules_that_never_fire(text: str, problem: str) -> None:
         "match: {message: {regex: 'for (?P<mood>x)'}, mood: x, event.action: ssh-login}",
         "match: {myapp.level: 5, event.action: deploy}",
         "match: {event.module: json, event.action: deploy}",
+        "match: {event.dataset: drop, event.action: upload-complete, file.name: {glob: '*.csv'}}",
+        "match: {event.dataset: [files, drop], event.outcome: failure}",
         "match: {source.port: {gt: 3, lt: 5}}",
         "match: {source.port: {ge: 4, le: 4}}",
         "match: {event.action: ssh-login}, do: {run: [echo, '${user.name} ${@timestamp} ${gateway.count}']}",

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar, cast
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from gateway.drop.account import After, Content, Demand
+from gateway.drop.budget import Budget
 from gateway.drop.checks import Outcome, Verdict, judge
 from gateway.drop.log_feed import Fed, FeedStopped, LogFeed
 from gateway.drop.signers import Signers
@@ -99,6 +100,7 @@ class FileDelivery:
         self.stopping = False
         self._reported = reported
         self._around = around
+        self._again = Budget(around.now)
         self._forgotten: dict[str, None] = {}  # bookmarks, in their order
 
     # In a thread.
@@ -112,10 +114,10 @@ class FileDelivery:
             return look
         try:
             return replace(look, verdict=self._judge(path, look.sha256))
-        except FileNotFoundError:
-            return Look(State.GONE)
         except OSError as error:
-            return Look(State.UNREADABLE, problem=error.strerror or str(error))
+            if isinstance(error, FileNotFoundError) and not os.path.lexists(path):
+                return Look(State.GONE)
+            return Look(State.UNREADABLE, problem=error.strerror or str(error))  # or one that it is about is gone
         except Exception as error:  # noqa: BLE001 -- content that meets a bug must not stop the others
             return Look(State.UNREADABLE, problem=f"its checks failed ({type(error).__name__}: {error})")
 
@@ -128,9 +130,14 @@ class FileDelivery:
             self.source.checks,
             self._around.signers,
             read=lambda beside: read_beside(folder, beside),
-            data=lambda beside: file_beside(folder, beside),
+            data=lambda beside: self._data(folder, beside),
             now=self._around.now(),
         )
+
+    def _data(self, folder: str, name: str) -> Path | None:
+        """Find a file that a sidecar is about, while there is time to read it; OSError when it is just going."""
+        path = file_beside(folder, name)
+        return path if path is not None and self._again.take(path.stat().st_size) else None
 
     # On the reactor.
 

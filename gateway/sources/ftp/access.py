@@ -34,7 +34,7 @@ class Access(Conversation, Upgradable):
     """Adds TLS and the login.
 
     Attributes:
-        session: what the client may do, once it has logged in.
+        session: what the client may do, once it has logged in; a command that runs still sees it when all is lost.
         protects_data: data connections are TLS too (PROT P).
     """
 
@@ -53,9 +53,12 @@ class Access(Conversation, Upgradable):
         """Leave the drop box."""
         super().connectionLost(reason)
         self.cut_off()
-        session, self.session = self.session, None
-        if session is not None:
-            session.leave()
+        if self.session is not None:
+            self.session.leave()
+
+    def dismiss(self, problem: str) -> None:
+        """Say goodbye: the account lets the client in no longer, and why."""
+        self.end(f"421 {problem}")
 
     def cut_off(self) -> None:
         """End what is under way: the connection is gone, and the session will be."""
@@ -179,6 +182,7 @@ class Access(Conversation, Upgradable):
             session.leave()
             return None
         self.session, self.inside = session, True
+        session.dismissed = self.dismiss
         self.wait_for(self.context.idle)
         return Reply(230, "Logged in")
 

@@ -30,8 +30,15 @@ from gateway.tls_context import HANDSHAKE_RECORD
 from gateway.tls_words import HTTP_VERBS
 
 MAX_WAITING = 64
-"""Commands that wait for the one before them; with more, the connection is not read. It is also how many are obeyed
-in one turn of the reactor."""
+"""Commands that wait for the one before them; others wait as octets. It is also how many are obeyed in one turn of the
+reactor, and how many may interrupt one command; more of these wait like any others."""
+
+MAX_AHEAD = 16 * 1024
+"""Octets that wait behind these commands; with more, the connection is not read. Below, its end is seen at once, which
+ends the transfer that runs."""
+
+MAX_TAKEN = 1024
+"""Lines that are taken in one turn of the reactor: empty ones are no commands, but cost time too."""
 
 MAX_BAD = 20
 """Commands one after the other that are none, after which the connection is closed."""
@@ -66,6 +73,8 @@ class Conversation(FTP):
         self._lines = CommandLines()
         self._waiting: deque[bytes | Declined] = deque()
         self._running: Command | None = None
+        self._interruptions = 0  # of the command that runs
+        self._more = False  # there may be whole lines among what was not taken yet
         self._turning = False  # commands are being taken out of the queue, further up this stack
         self._later: IDelayedCall | None = None
         self._timer: IDelayedCall | None = None
@@ -160,17 +169,23 @@ class Conversation(FTP):
 
     def _listen(self) -> None:
         """Take lines out of what came, as many as may wait; then obey them."""
-        while len(self._waiting) < MAX_WAITING:
+        self._more = True
+        for _ in range(MAX_TAKEN):
+            if len(self._waiting) >= MAX_WAITING:
+                break
             try:
                 line = self._lines.take()
             except ValueError as error:
                 self._waiting.append(Declined(500, str(error)))
                 continue
             if line is None:
+                self._more = False
                 break
             line = without_telnet(line)
             if line and not (self._running and self._interrupted(line)):
                 self._waiting.append(line)
+        else:
+            self._again()
         self._pace()
         self._obey_waiting()
 
@@ -180,8 +195,9 @@ class Conversation(FTP):
             command, argument = parse(line)
         except Declined:
             return False
-        if not command.interrupts or argument.strip(b" "):
+        if not command.interrupts or argument.strip(b" ") or self._interruptions >= MAX_WAITING:
             return False
+        self._interruptions += 1
         self.interrupt(command)
         return True
 
@@ -201,7 +217,7 @@ class Conversation(FTP):
             obeyed += 1
             self._obey(self._waiting.popleft())
         self._turning = False
-        if len(self._lines) and len(self._waiting) < MAX_WAITING and not self._running:
+        if self._more and len(self._waiting) < MAX_WAITING and not self._running:
             self._again()
         self._pace()
 
@@ -300,6 +316,7 @@ class Conversation(FTP):
 
     def _done(self, _: object) -> None:
         self._running = None
+        self._interruptions = 0
         self.finished()
         if self.inside and not self._ended:
             self.wait_for(self.context.idle)
@@ -333,7 +350,7 @@ class Conversation(FTP):
 
     def _pace(self) -> None:
         """Read no more than can wait."""
-        reads = not self._chokes and len(self._waiting) < MAX_WAITING
+        reads = not self._chokes and len(self._lines) < MAX_AHEAD
         if reads is self._reads or self._ended or self.transport is None:
             return
         self._reads = reads

@@ -141,6 +141,7 @@ class PassiveDoor(Door, Factory):
 
     Raises:
         CannotListenError: no port is free.
+        OSError: another program has taken it at the same time.
     """
 
     noisy = False
@@ -165,12 +166,14 @@ class PassiveDoor(Door, Factory):
         first, last = ports
         count = last - first + 1
         start = random.randrange(count)  # noqa: S311 -- so that ports are not used again at once; TLS is what protects
+        problem: Exception | None = None
         for step in range(count):
             try:
                 port = first + (start + step) % count
                 return self._reactor.listenTCP(port, self, 1, interface)  # type: ignore[arg-type]
-            except CannotListenError as error:
+            except (CannotListenError, OSError) as error:
                 problem = error
+        assert problem is not None  # noqa: S101 -- a range has at least one port
         raise problem
 
     def buildProtocol(self, addr: IAddress | None) -> DataConnection | None:

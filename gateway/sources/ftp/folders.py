@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from gateway.drop.visit import Refusal, Refused, Way
+from gateway.drop.visit import Entry, Refusal, Refused, Way
 from gateway.sources.ftp.access import Access
 from gateway.sources.ftp.commands import Command
 from gateway.sources.ftp.listing import FACTS, as_time, facts_line, time_value
@@ -117,12 +118,15 @@ class Folders(Access):
             raise Declined(504, "names are UTF-8 here, always")
         raise Declined(501, "the options are UTF8 ON and MLST FACTS")
 
-    async def _listed(self, way: Way) -> list[str]:
-        """Return the lines of MLSD for a folder; it is told apart from what is in it by its type."""
-        rights = self.visit.account.terms.rights
+    async def _listed(self, way: Way) -> tuple[Sequence[Entry], Callable[[Entry], str]]:
+        """Return what MLSD lists, and what makes lines of it; the folder itself is told apart by its type."""
+        rights, facts = self.visit.account.terms.rights, self._facts
         folder = await self.visit.entry(way)
         if not folder.is_folder:
             raise Declined(501, "MLSD lists folders; MLST is for files")
-        lines = [facts_line(replace(folder, name="."), ".", self._facts, rights, "cdir")]
-        entries = await self.visit.entries(way)
-        return lines + [facts_line(entry, printable(entry.name), self._facts, rights) for entry in entries]
+        itself = replace(folder, name=".")
+
+        def line(entry: Entry) -> str:
+            return facts_line(entry, printable(entry.name), facts, rights, "cdir" if entry is itself else "")
+
+        return [itself, *await self.visit.entries(way)], line

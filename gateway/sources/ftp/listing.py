@@ -23,7 +23,8 @@ _FILE_PERMISSIONS = {Right.READ: "r", Right.DELETE: "d", Right.RENAME: "f"}
 
 def time_value(modified: float) -> str:
     """Write a time as RFC 3659 section 2.3 has it: UTC, `20260131235959`."""
-    return datetime.fromtimestamp(modified, UTC).strftime("%Y%m%d%H%M%S")
+    moment = _moment(modified)
+    return f"{moment.year:04d}{moment:%m%d%H%M%S}"
 
 
 def as_time(text: str) -> float:
@@ -58,9 +59,17 @@ def facts_line(entry: Entry, name: str, facts: Collection[str], rights: Collecti
 
 def list_line(entry: Entry, owner: str, now: float) -> str:
     """Write one entry as `ls -l` does; what clients read of it is the first letter, the size, the time and the name."""
-    moment = datetime.fromtimestamp(entry.modified, UTC)
+    moment = _moment(entry.modified)
     recent = -3600 < now - entry.modified < RECENT
     when = f"{moment:%H:%M}" if recent else f"{moment.year:5d}"
     mode = "drwx------" if entry.is_folder else "-rw-------"
     month = _MONTHS[moment.month - 1]  # not strftime: it would speak the language of the operator
     return f"{mode} 1 {owner:<8} {owner:<8} {entry.size:>12} {month} {moment.day:>2} {when:>5} {entry.name}"
+
+
+def _moment(modified: float) -> datetime:
+    """Make a calendar's time; disks hold some that no calendar has, and those are 1970."""
+    try:
+        return datetime.fromtimestamp(modified, UTC)
+    except (OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(0, UTC)

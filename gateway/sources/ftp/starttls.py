@@ -111,11 +111,10 @@ class StartTLS(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Pass on; the inner protocol is told also when TLS never came about."""
+        shakes_hands = self._inner.transport is None
         if self._tls is not None:
             self._tls.connectionLost(reason)
-            if self._inner.transport is None:
-                self._inner.connectionLost(reason)
-        else:
+        if self._tls is None or shakes_hands:
             self._inner.connectionLost(reason)
 
     def secure(self) -> None:

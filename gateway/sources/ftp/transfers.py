@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import deferLater
 from twisted.protocols.ftp import encodeHostPort
 
 from gateway.drop.account import Right
@@ -29,6 +30,9 @@ FIRST_OPEN_PORT = 1024
 
 MAX_RESTART = 2**63 - 1
 """The largest place in a file."""
+
+LINES = 1000
+"""Lines of a list that are made in one turn of the reactor: 5 ms."""
 
 UNIQUE = "upload"
 """What STOU calls a file whose client has no name for it."""
@@ -59,6 +63,12 @@ class Transfers(Folders):
         super().hang_up()
         self._close_door()
         self._cut_transfer("the gateway is stopping")
+
+    def dismiss(self, problem: str) -> None:
+        """Cut the transfer, unless it is whole; then say goodbye."""
+        super().dismiss(problem)
+        self._close_door()
+        self._cut_transfer(problem)
 
     def _permit(self, command: Command) -> None:
         super()._permit(command)
@@ -165,8 +175,9 @@ class Transfers(Folders):
         source = self.context.source
         try:
             door = PassiveDoor(self.context.reactor, self.peer, host, source.passive_ports, self._tell_foreign)
-        except CannotListenError as error:
-            self.tell(NoDataPort, f"no port is free for data ({error.socketError}); see passive_ports")
+        except (CannotListenError, OSError) as error:  # OSError: two programs wanted one port at the same time
+            problem = error.socketError if isinstance(error, CannotListenError) else error
+            self.tell(NoDataPort, f"no port is free for data ({problem}); see passive_ports")
             raise Declined(425, "no port is free for data, try again later") from None
         self._door = door
         return door
@@ -278,33 +289,38 @@ class Transfers(Folders):
     async def _list(self, way: Way, command: str) -> Reply:
         door = self._enter()
         try:
-            if command == "MLSD":
-                lines = await self._listed(way)
-            else:
-                entries = await self._matching(way)
-                owner, now = self.visit.account.name, self.context.now()
-                if command == "NLST":
-                    lines = [printable(entry.name) for entry in entries if not entry.is_folder]
-                else:
-                    lines = [printable(list_line(entry, owner, now)) for entry in entries]
-            octets = "".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace")
-            context = self.context
+            entries, line = await (self._listed(way) if command == "MLSD" else self._matching(way, command))
+            context, octets = self.context, bytearray()
+            for start in range(0, len(entries), LINES):
+                if start:
+                    await deferLater(context.reactor, 0)
+                lines = "".join(f"{line(entry)}\r\n" for entry in entries[start : start + LINES])
+                octets += lines.encode("utf-8", "replace")
 
             def read(place: int, size: int) -> Deferred[bytes]:
-                return succeed(octets[place : place + size])
+                return succeed(bytes(octets[place : place + size]))
 
             await self._send(lambda: Sending(read, context.reactor, context.idle, None), door)
         finally:
             self._leave(door)
         return Reply(226, "This was all")
 
-    async def _matching(self, way: Way) -> Sequence[Entry]:
-        """Return what a path names: a folder's entries, one file, or those that match a last name with `*` or `?`."""
+    async def _matching(self, way: Way, command: str) -> tuple[Sequence[Entry], Callable[[Entry], str]]:
+        """Return what LIST and NLST list, and what makes lines of it.
+
+        A path names a folder's entries, one file, or those that match a last name with `*` or `?`.
+        """
+        entries: Sequence[Entry]
         if way and ("*" in way[-1] or "?" in way[-1]):
             pattern = way[-1]
-            return [entry for entry in await self.visit.entries(way[:-1]) if fnmatchcase(entry.name, pattern)]
-        entry = await self.visit.entry(way)
-        return await self.visit.entries(way) if entry.is_folder else [entry]
+            entries = [entry for entry in await self.visit.entries(way[:-1]) if fnmatchcase(entry.name, pattern)]
+        else:
+            entry = await self.visit.entry(way)
+            entries = await self.visit.entries(way) if entry.is_folder else [entry]
+        if command == "NLST":
+            return [entry for entry in entries if not entry.is_folder], lambda entry: printable(entry.name)
+        owner, now = self.visit.account.name, self.context.now()
+        return entries, lambda entry: printable(list_line(entry, owner, now))
 
     async def _send(self, make: Callable[[], Sending], door: Door) -> None:
         self._check_cut()

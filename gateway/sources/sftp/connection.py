@@ -101,6 +101,11 @@ class Connection(SSHService):
             channel.stop(one_less if channel in waits else _nothing)
         one_less()
 
+    def proceed(self) -> None:
+        """What is sent leaves again: go on with what waited for that."""
+        for channel in tuple(self._channels.values()):
+            channel.proceed()
+
     def serviceStopped(self) -> None:
         """The connection is gone: what is open is dropped."""
         self._over = True
@@ -225,9 +230,7 @@ class Channel:
         self._their_window += fields.u32()
         if self._their_window > MAX_WINDOW:
             raise Malformed("a window of more than 2^32 octets")
-        self._flush()
-        if self._files is not None:
-            self._files.proceed()
+        self.proceed()
 
     def eof(self, fields: Fields) -> None:  # noqa: ARG002 -- it has none
         """The client sends nothing more."""
@@ -249,9 +252,7 @@ class Channel:
             self._answer(True, wanted)
             self._start()
         elif kind in {b"exec", b"shell"} and not self._used:
-            command = fields.string() if kind == b"exec" else b""
-            self._answer(True, wanted)
-            self._turn_away(command)
+            self._turn_away(fields.string() if kind == b"exec" else b"", wanted)
         else:  # env, pty-req, x11-req, auth-agent-req@openssh.com, signal ...
             self._answer(False, wanted)
 
@@ -262,13 +263,20 @@ class Channel:
     def _start(self) -> None:
         self._used = True
         factory = self._service.connection.factory
-        self._files = SftpFiles(Requests(self._session, factory.clock, factory.now), self)
+        self._files = SftpFiles(Requests(self._session, factory.clock, factory.now, factory.interruptions), self)
 
-    def _turn_away(self, command: bytes) -> None:
+    def _turn_away(self, command: bytes, wanted: bool) -> None:
+        """Refuse; OpenSSH's programs show why if they are let begin, and libssh2 then takes an old scp for done."""
         self._used = True
         self._service.tell_refused("a command to be run" if command else "a shell")
-        self._say(NO_OLD_SCP if command.startswith(b"scp ") else NO_SHELL)
+        self._answer(self._for_people, wanted)
+        self.say(NO_OLD_SCP if command.startswith(b"scp ") else NO_SHELL)
         self.end(1)
+
+    @property
+    def _for_people(self) -> bool:
+        """Whether the client shows people what comes on the channel's standard error."""
+        return b"OpenSSH" in self._service.connection.otherVersionString
 
     # What ends it.
 
@@ -282,12 +290,18 @@ class Channel:
         if self._files is not None:
             self._files.stop(stopped)
 
+    def proceed(self) -> None:
+        """Go on with what waited until the client reads."""
+        self._flush()
+        if self._files is not None:
+            self._files.proceed()
+
     # What SftpFiles asks for.
 
     @property
     def has_room(self) -> bool:
         """Whether the client reads our answers."""
-        return len(self._unsent) < MAX_UNSENT
+        return len(self._unsent) < MAX_UNSENT and self._service.connection.has_room
 
     def write(self, data: bytes) -> None:
         """Send data, as far as the client's window allows, and the rest later."""
@@ -302,8 +316,11 @@ class Channel:
 
     def say(self, words: str) -> None:
         """Show a line to whoever sits at OpenSSH's programs; others have the words in the status, and show them."""
-        if b"OpenSSH" in self._service.connection.otherVersionString:
-            self._say(words)
+        line = "".join(letter if letter.isprintable() else "?" for letter in words).encode() + b"\r\n"
+        if not self._for_people or self._closed or len(line) > min(self._their_window, self._their_most):
+            return
+        self._their_window -= len(line)
+        self._service.send(MSG_CHANNEL_EXTENDED_DATA, u32(self._theirs, EXTENDED_DATA_STDERR, len(line)) + line)
 
     def taken(self) -> None:
         """Let the client send as much as is not here any more."""
@@ -330,13 +347,6 @@ class Channel:
         connection.factory.notify(SftpFailed(name, connection.shown_address, request, repr(problem)))
 
     # Our side.
-
-    def _say(self, words: str) -> None:
-        line = "".join(letter if letter.isprintable() else "?" for letter in words).encode() + b"\r\n"
-        if self._closed or len(line) > min(self._their_window, self._their_most):
-            return
-        self._their_window -= len(line)
-        self._service.send(MSG_CHANNEL_EXTENDED_DATA, u32(self._theirs, EXTENDED_DATA_STDERR, len(line)) + line)
 
     def _flush(self) -> None:
         while self._unsent and self._their_window and not self._closed:

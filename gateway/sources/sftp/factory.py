@@ -13,6 +13,7 @@ from gateway.drop.visit import Logins
 from gateway.file_source_config import SftpSource
 from gateway.host_keys import HostKeys
 from gateway.notice import Notify
+from gateway.sources.sftp.interruptions import Interruptions
 from gateway.sources.sftp.quiet import QUIET
 from gateway.sources.sftp.transport import SftpTransport
 
@@ -66,6 +67,7 @@ class SftpFactory(SSHFactory):
         self.idle = idle
         self.handshake_timeout = handshake_timeout
         self.tries = tries
+        self.interruptions = Interruptions()
         self.primes = None
 
     @property
@@ -83,6 +85,7 @@ class SftpFactory(SSHFactory):
         """Make one, which offers what our host keys can sign."""
         connection = super().buildProtocol(addr)
         assert isinstance(connection, SftpTransport)  # noqa: S101 -- `protocol` says so
+        connection.host_keys = self.keys
         connection.supportedPublicKeys = [kind for kind in HOST_KEYS if kind in self.keys]
         if b"ssh-rsa" in self.keys:
             connection.supportedPublicKeys += RSA

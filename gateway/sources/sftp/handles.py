@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from twisted.internet.defer import Deferred
 
 from gateway.drop.visit import Download, Entry, Refusal, Refused, Upload, Way
+from gateway.sources.sftp.interruptions import PIECE
 from gateway.sources.sftp.packets import Attributes
 
 RESUME_WORDS = "resuming is not offered: send the whole file"
@@ -18,15 +19,19 @@ class OpenUpload:
     """A file on its way in.
 
     Attributes:
+        way: where the client wants it.
         size: where its last octet is, so far.
+        full: every piece had as many octets as we ask for.
         whole: the client said at the beginning that nothing of an older file is to stay.
         refused: why nothing more is taken; it will never be a file then.
         due: when, at the account's speed, what came so far may have been here; in the clock's seconds.
     """
 
     upload: Upload
+    way: Way
     whole: bool
     size: int = 0
+    full: bool = True
     modified: float | None = None
     refused: Refused | None = None
     due: float = 0.0
@@ -42,6 +47,7 @@ class OpenUpload:
         if not self.whole and not self.size and offset:
             raise Refused(Refusal.DENIED, RESUME_WORDS)
         self.size = max(self.size, offset + len(data))
+        self.full = self.full and len(data) == PIECE
         return self.upload.write(data, offset)
 
     def give_up(self, refused: Refused) -> None:
@@ -71,6 +77,11 @@ class OpenUpload:
         if self.refused is not None:
             raise self.refused
         return self.upload.finish()
+
+    @property
+    def ends_as_interrupted(self) -> bool:
+        """Whether the client may have stopped in the middle, though it said that this was all."""
+        return self.refused is None and self.full and self.size > 0
 
     def drop(self, problem: str) -> None:
         """Have no file: the client did not say that this was all."""

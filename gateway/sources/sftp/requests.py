@@ -12,11 +12,13 @@ from twisted.python.failure import Failure
 
 from gateway.drop.visit import Entry, Refusal, Refused, Session, Way
 from gateway.sources.sftp.handles import RESUME_WORDS, Handle, OpenDownload, OpenFolder, OpenUpload
+from gateway.sources.sftp.interruptions import INTERRUPTED_WORDS, PIECE, Interruptions
 from gateway.sources.sftp.packets import (
     VERSION,
     Attributes,
     Fields,
     Kind,
+    Malformed,
     Open,
     Status,
     attributes_of,
@@ -34,10 +36,13 @@ MAX_PACKET = 256 * 1024
 """Octets of one packet, as OpenSSH's: a longer one is no SFTP."""
 
 MAX_DATA = MAX_PACKET - 1024
-"""Octets of data in one packet; the client learns it from `limits@openssh.com` and makes use of it."""
+"""Octets that one READ returns; the client learns it from `limits@openssh.com` and makes use of it."""
 
 MAX_HANDLES = 64
 """Files and folders that one channel may have open: as many descriptors of ours."""
+
+MAX_FOLDERS = 4
+"""Folders among them: what is in each is in our memory, 30 MB for 100,000 files."""
 
 NAMES = 100
 """Entries in one answer to READDIR: 70 KiB with the longest names."""
@@ -70,8 +75,15 @@ class Requests:
         handles: what is open, by the handle that the client has for it.
     """
 
-    def __init__(self, session: Session, clock: IReactorTime, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        clock: IReactorTime,
+        now: Callable[[], float],
+        interruptions: Interruptions,
+    ) -> None:
         self.handles: dict[bytes, Handle] = {}
+        self._interruptions = interruptions
         self._session = session
         self._clock = clock
         self._now = now
@@ -137,7 +149,7 @@ class Requests:
         if not whole or not flags & Open.CREATE or flags & Open.EXCLUSIVE:
             yield from self._check_there(way, flags)
         upload = yield self._session.upload(way)
-        handle = OpenUpload(upload, whole)
+        handle = OpenUpload(upload, way, whole)
         handle.change(Attributes(None, attributes.modified))
         return self._opened(request, handle)
 
@@ -158,8 +170,12 @@ class Requests:
 
     def _write(self, request: int, fields: Fields) -> Answer:
         upload = self._handle(fields, OpenUpload)
-        offset = fields.u64()
-        data = fields.string()
+        try:
+            offset = fields.u64()
+            data = fields.string()
+        except Malformed:
+            upload.give_up(Refused(Refusal.CUT, "a piece of the file was no whole request"))
+            raise
         try:
             room = upload.write(data, offset)
         except Refused as refused:
@@ -197,6 +213,9 @@ class Requests:
         if handle is None:
             raise Refused(Refusal.BROKEN, "there is no such handle")
         if isinstance(handle, OpenUpload):
+            account = self._session.account.name
+            if handle.ends_as_interrupted and not self._interruptions.comes_again(account, handle.way, handle.size):
+                handle.give_up(Refused(Refusal.CUT, INTERRUPTED_WORDS))
             yield handle.end()  # from here on the client's word stands, even if it leaves
         else:
             handle.drop("closed")
@@ -222,7 +241,13 @@ class Requests:
 
     @inlineCallbacks
     def _stat(self, request: int, fields: Fields) -> Steps:
-        entry = yield self._session.entry(way_of(fields.string()))
+        way = way_of(fields.string())
+        try:
+            entry = yield self._session.entry(way)
+        except Refused as refused:
+            entry = self._session.uploaded(way)  # clients look whether what they sent came whole
+            if entry is None:
+                raise refused from None
         return self._attributes(request, entry)
 
     @inlineCallbacks
@@ -265,8 +290,10 @@ class Requests:
 
     @inlineCallbacks
     def _opendir(self, request: int, fields: Fields) -> Steps:
-        self._check_room()
         way = way_of(fields.string())
+        self._check_room()
+        if sum(isinstance(handle, OpenFolder) for handle in self.handles.values()) >= MAX_FOLDERS:
+            raise Refused(Refusal.BUSY, f"{MAX_FOLDERS} folders may be open at a time")
         entries = yield self._session.entries(way)
         return self._opened(request, OpenFolder(way, entries))
 
@@ -316,7 +343,7 @@ class Requests:
             self._handle(fields, OpenUpload)  # CLOSE does it, for all files
             return ok(request)
         if name == b"limits@openssh.com":
-            return packet(Kind.EXTENDED_REPLY, u32(request) + u64(MAX_PACKET, MAX_DATA, MAX_DATA, MAX_HANDLES))
+            return packet(Kind.EXTENDED_REPLY, u32(request) + u64(MAX_PACKET, MAX_DATA, PIECE, MAX_HANDLES))
         return status(request, Status.OP_UNSUPPORTED, "there is no such extension here")
 
     # Handles.

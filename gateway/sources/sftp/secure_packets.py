@@ -12,7 +12,13 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from twisted.conch.ssh.transport import DISCONNECT_MAC_ERROR, DISCONNECT_PROTOCOL_ERROR, SSHCiphers, SSHServerTransport
+from twisted.conch.ssh.transport import (
+    DISCONNECT_KEY_EXCHANGE_FAILED,
+    DISCONNECT_MAC_ERROR,
+    DISCONNECT_PROTOCOL_ERROR,
+    SSHCiphers,
+    SSHServerTransport,
+)
 from twisted.python import randbytes
 
 from gateway.sources.sftp.auth import SIGNATURES
@@ -29,6 +35,10 @@ REKEY = 2**36
 
 STRICT_CLIENT = b"kex-strict-c-v00@openssh.com"
 STRICT_SERVER = b"kex-strict-s-v00@openssh.com"
+
+MAX_BLOCKED = 1024
+"""Messages that wait for the end of a key exchange. A client that does not answer ours, and makes us send on, wants our
+memory: what answers requests of SFTP waits elsewhere."""
 
 KEXINIT, NEWKEYS = 20, 21
 ECDH_INIT = 30  # the one message of all methods that we offer
@@ -104,9 +114,14 @@ class SecurePackets(SSHServerTransport):
             return None
         return bytes(packet[5:-padding])
 
+    @property
+    def exchanging(self) -> bool:
+        """Whether keys are being exchanged, so that nothing else can be sent."""
+        return bool(self._keyExchangeState != self._KEY_EXCHANGE_NONE)
+
     def rekey_if_due(self) -> None:
         """Ask for new keys when enough has been sent under these."""
-        if self.received + self._sent > self._rekey_at and self._keyExchangeState == self._KEY_EXCHANGE_NONE:
+        if self.received + self._sent > self._rekey_at and not self.exchanging:
             self.sendKexInit()
 
     # Key exchange.
@@ -174,8 +189,10 @@ class SecurePackets(SSHServerTransport):
         """Send a message, or keep it while keys are exchanged and it does not belong to that."""
         if self.closed:
             return
-        if self._keyExchangeState != self._KEY_EXCHANGE_NONE and not self._allowedKeyExchangeMessageType(messageType):  # type: ignore[no-untyped-call]
+        if self.exchanging and not self._allowedKeyExchangeMessageType(messageType):  # type: ignore[no-untyped-call]
             self._blockedByKeyExchange.append((messageType, payload))
+            if len(self._blockedByKeyExchange) > MAX_BLOCKED:
+                self.refuse("it does not answer our key exchange", DISCONNECT_KEY_EXCHANGE_FAILED)
             return
         encryptions = self.currentEncryptions
         block = encryptions.encBlockSize or 8

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any, cast
 
+from twisted.conch.ssh.keys import Key
 from twisted.conch.ssh.transport import (
     DISCONNECT_BY_APPLICATION,
     DISCONNECT_KEY_EXCHANGE_FAILED,
@@ -22,6 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.drop.visit import Client, Session
+from gateway.host_keys import HostKeys
 from gateway.notice import host_port
 from gateway.notices.sftp import SshBroken, SshHandshakeFailed, SshHandshakeLeft, SshLoginTooSlow
 from gateway.notices.sources import ConnectionIdle, PeerTrouble
@@ -70,11 +72,13 @@ class SftpTransport(SecurePackets):
         stage: how far it is.
         client: who it is, as far as is known.
         session: what it may do, once it has logged in.
+        host_keys: by which it knows us, for as long as it lasts; `factory.keys` may be others by then.
     """
 
     factory: SftpFactory
     supportedVersions = (b"2.0", b"1.99")
     ourVersionString = b"SSH-2.0-gateway"
+    host_keys: HostKeys
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +86,7 @@ class SftpTransport(SecurePackets):
         self.session: Session | None = None
         self._timer: IDelayedCall | None = None
         self._last = 0.0
-        self._stopping = False
+        self._paused = False
         self._address = ("-", 0)
 
     # The connection.
@@ -106,14 +110,18 @@ class SftpTransport(SecurePackets):
 
     def hang_up(self) -> None:
         """Close it from our side, once the request that is under way is answered; what is half a file is none."""
-        self._stopping = True
-        if isinstance(self.service, Connection):
-            self.service.stop(self._say_goodbye)
-        else:
-            self._say_goodbye()
+        self.dismiss("the gateway is stopping")
 
-    def _say_goodbye(self) -> None:
-        self.end(DISCONNECT_BY_APPLICATION, "the gateway is stopping")
+    def dismiss(self, problem: str) -> None:
+        """Do so, and tell the client why."""
+
+        def say_goodbye() -> None:
+            self.end(DISCONNECT_BY_APPLICATION, problem)
+
+        if isinstance(self.service, Connection):
+            self.service.stop(say_goodbye)
+        else:
+            say_goodbye()
 
     def end(self, code: int, words: str) -> None:
         """Say why (RFC 4253 section 11.1), and close."""
@@ -183,17 +191,23 @@ class SftpTransport(SecurePackets):
         trusted = host in Networks(map(str, source.trusted))
         return Client(source.name, "sftp", host, port, encrypted=True, trusted=trusted, fields=fields)
 
+    def _getHostKeys(self, keyAlg: bytes) -> tuple[Key, Key]:
+        key = self.host_keys[b"ssh-rsa" if keyAlg.startswith(b"rsa-") else keyAlg]
+        return key.public(), key
+
     def _lower(self) -> Any:
         return cast("ITCPTransport | IConsumer", self.transport)
 
     # Time.
 
     def secured(self) -> None:
-        """The first keys have been exchanged: now somebody has to log in."""
+        """Keys have been exchanged; after the first ones, somebody has to log in."""
         if self.stage is Stage.KEYS:
             self.stage = Stage.LOGIN
             self._stop_timer()
             self._timer = self.factory.clock.callLater(self._login_time, self._too_slow)
+        else:
+            self._proceed()
 
     def _too_slow(self) -> None:
         self._timer = None
@@ -211,12 +225,11 @@ class SftpTransport(SecurePackets):
     def logged_in(self, session: Session) -> None:
         """Begin with what there is to do, and watch for silence from now on."""
         self.session = session
+        session.dismissed = self.dismiss
         self.stage = Stage.OPEN
         self._stop_timer()
         self._timer = self.factory.clock.callLater(self.factory.idle, self._check_idle)
         self.setService(Connection(session))  # type: ignore[no-untyped-call]
-        if self._stopping:
-            self.hang_up()
 
     def _check_idle(self) -> None:
         clock, idle = self.factory.clock, self.factory.idle
@@ -237,14 +250,26 @@ class SftpTransport(SecurePackets):
     # The client does not read what we answer.
 
     def pauseProducing(self) -> None:
-        """Read nothing more, so that there is no more to answer."""
+        """Read nothing more, and do nothing of what was read, so that there is no more to answer."""
+        self._paused = True
         if self.stage is not Stage.CLOSED:
             self._lower().pauseProducing()
 
     def resumeProducing(self) -> None:
         """Read again."""
+        self._paused = False
         if self.stage is not Stage.CLOSED:
             self._lower().resumeProducing()
+            self._proceed()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether what is sent now leaves for the client, and does not wait here."""
+        return not self._paused and not self.exchanging
+
+    def _proceed(self) -> None:
+        if isinstance(self.service, Connection):
+            self.service.proceed()
 
     def stopProducing(self) -> None:
         """Nothing is left to do: the connection is lost."""
@@ -316,7 +341,7 @@ class SftpTransport(SecurePackets):
         if message == KEXINIT:  # nobody makes us do arithmetic before we know who it is, but once
             return self.stage in {Stage.KEYS, Stage.OPEN}
         if message == _SERVICE_REQUEST:
-            return self.stage is Stage.LOGIN and self.service is None
+            return self.stage is Stage.LOGIN
         return message == _EXT_INFO and self.stage is Stage.LOGIN
 
     def _begin_login(self, payload: bytes) -> None:
@@ -325,4 +350,5 @@ class SftpTransport(SecurePackets):
             self.refuse("it asks for a service before it has logged in", DISCONNECT_SERVICE_NOT_AVAILABLE)
             return
         self.sendPacket(6, string(name))
-        self.setService(UserAuth(self.factory))  # type: ignore[no-untyped-call]
+        if self.service is None:  # Paramiko asks again before each try, and has no more of them by that
+            self.setService(UserAuth(self.factory))  # type: ignore[no-untyped-call]
