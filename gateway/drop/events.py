@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from pathlib import Path, PurePath
 
 from gateway.drop.names import shown
@@ -11,13 +12,18 @@ from gateway.drop.record import Record, Standing
 from gateway.drop.visit import Client, Refusal, Way
 from gateway.notice import counted, host_port
 from parsers.event import FieldValue
-from parsers.message import Message, Origin
+from parsers.message import Message, Origin, Trust
 from rules.own_events import DROP, own_message
 
 
 def origin_of(client: Client, account: str) -> Origin:
     """Say who caused an event, and how far that one is trusted."""
-    return Origin(DROP, client.trust, client.address, client.port, trusted=client.trusted, account=account)
+    return _origin(client.trust, client.address, client.port, account, trusted=client.trusted)
+
+
+@lru_cache(1024)  # the journal writes an origin down once for each object
+def _origin(trust: Trust, address: str, port: int, account: str, *, trusted: bool) -> Origin:
+    return Origin(DROP, trust, address, port, trusted=trusted, account=account)
 
 
 def lines_origin(record: Record, path: Path, zone: tzinfo) -> Origin:

@@ -26,7 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Steps = Generator[Deferred[Any], Any, T]
 
-MAX_REMEMBERED = 10_000
+MAX_REMEMBERED = 1000
 """Files that a session may still look at and whose time it may change: clients do so right after each upload."""
 
 NOTHING = "there is no such file or folder"

@@ -140,8 +140,8 @@ def texts(actions: str, key: str) -> list[bytes]:
 
 
 INSTANT = 1e-6
-"""Seconds between two reads at least. Equal messages of one instant would be one cause: their jobs have the same id, and
-of those the store has one."""
+"""Seconds between two reads at least. Equal messages of one instant would be one cause: their jobs have the same id,
+and of those the store has one."""
 
 STEP = st.tuples(
     st.sampled_from(["batch"] * 5 + ["own"]),
