@@ -12,7 +12,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from gateway.drop_config import DropSettings, as_drop, usual_drop
-from gateway.file_source_config import FilesSource, FtpSource, SftpSource
+from gateway.drop_source_config import FtpSource, SftpSource
+from gateway.file_source_config import FilesSource
 from gateway.files import FileKind, file_kind
 from gateway.jobs.retention import Retention
 from gateway.outgoing_config import DestinationSettings, MailSettings, SendmailSettings, as_destinations, as_mail

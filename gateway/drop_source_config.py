@@ -3,17 +3,67 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import tzinfo
 from ipaddress import IPv4Address
+from pathlib import Path
 
 from gateway.drop.account import NAME
-from gateway.file_source_config import FtpSource, SftpSource
 from gateway.files import as_file
-from gateway.listen_address import as_listen_address
+from gateway.listen_address import Address, as_listen_address
 from gateway.source_fields import SourceHead, take_certificates, take_trusted
-from parsers.errors import OperatorError
+from parsers.errors import OperatorError, Place
+from rules.condition import Network
 from rules.schema import Fields, Problems, as_one_or_more, scalar_of
 from rules.strict_yaml import Node, shown
 from rules.values import as_bool, as_choice, as_text
+
+
+@dataclass(frozen=True, slots=True)
+class FtpSource:
+    """FTP (RFC 959) with explicit TLS (RFC 4217) into the drop box.
+
+    Attributes:
+        certificates: files of (certificate chain, key); none: there is no TLS here.
+        tls_required: nobody logs in without TLS, but from this machine, or to an account that is `plain`.
+        passive_ports: the first and the last port for data; None: whichever is free.
+        passive_address: what PASV names, where a router translates addresses; None: the address that was connected to.
+        active: PORT and EPRT are served, to the client's own address.
+        anonymous: the account of whoever logs in as `anonymous` or `ftp`; None: nobody does.
+        zone: of time stamps in uploaded logs that carry none.
+    """
+
+    name: str
+    place: Place
+    address: Address
+    zone: tzinfo
+    certificates: tuple[tuple[Path, Path], ...] = ()
+    tls_required: bool = True
+    trusted: tuple[Network, ...] = ()
+    passive_ports: tuple[int, int] | None = None
+    passive_address: str | None = None
+    active: bool = False
+    anonymous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SftpSource:
+    """SFTP (version 3) over SSH into the drop box.
+
+    Attributes:
+        host_keys: files with private keys in OpenSSH's form, one of each type.
+        passwords: accounts may log in by password, not by key only.
+        zone: of time stamps in uploaded logs that carry none.
+    """
+
+    name: str
+    place: Place
+    address: Address
+    zone: tzinfo
+    host_keys: tuple[Path, ...]
+    trusted: tuple[Network, ...] = ()
+    passwords: bool = True
+
 
 ENCRYPTION = {"required": True, "optional": False}
 

@@ -9,7 +9,8 @@ from twisted.internet.interfaces import IProtocolFactory
 
 from gateway.config import Limits
 from gateway.drop.service import DropBox
-from gateway.file_source_config import FilesSource, FtpSource, SftpSource
+from gateway.drop_source_config import FtpSource, SftpSource
+from gateway.file_source_config import FilesSource
 from gateway.handshakes import HalfHandshakes
 from gateway.host_keys import load_host_keys
 from gateway.notice import Notify

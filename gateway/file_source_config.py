@@ -1,4 +1,4 @@
-"""Ways in for files, as the configuration gives them: FTP and SFTP listeners of the drop box, and watched folders."""
+"""Watched folders out of the configuration: `files`."""
 
 from __future__ import annotations
 
@@ -9,60 +9,12 @@ from pathlib import Path
 
 from gateway.drop.account import After, Checks, Content, Terms, Unpacking
 from gateway.files import FileKind, file_kind
-from gateway.listen_address import Address
 from gateway.source_fields import SourceHead
 from gateway.terms_config import as_patterns, as_unpacking, checks
 from parsers.errors import OperatorError, Place
-from rules.condition import Network
 from rules.schema import Fields, Problems, Reader, as_one_or_more
 from rules.strict_yaml import Node
 from rules.values import as_bool, as_choice, as_duration, as_text, choices
-
-
-@dataclass(frozen=True, slots=True)
-class FtpSource:
-    """FTP (RFC 959) with explicit TLS (RFC 4217) into the drop box.
-
-    Attributes:
-        certificates: files of (certificate chain, key); none: there is no TLS here.
-        tls_required: nobody logs in without TLS, but from this machine, or to an account that is `plain`.
-        passive_ports: the first and the last port for data; None: whichever is free.
-        passive_address: what PASV names, where a router translates addresses; None: the address that was connected to.
-        active: PORT and EPRT are served, to the client's own address.
-        anonymous: the account of whoever logs in as `anonymous` or `ftp`; None: nobody does.
-        zone: of time stamps in uploaded logs that carry none.
-    """
-
-    name: str
-    place: Place
-    address: Address
-    zone: tzinfo
-    certificates: tuple[tuple[Path, Path], ...] = ()
-    tls_required: bool = True
-    trusted: tuple[Network, ...] = ()
-    passive_ports: tuple[int, int] | None = None
-    passive_address: str | None = None
-    active: bool = False
-    anonymous: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SftpSource:
-    """SFTP (version 3) over SSH into the drop box.
-
-    Attributes:
-        host_keys: files with private keys in OpenSSH's form, one of each type.
-        passwords: accounts may log in by password, not by key only.
-        zone: of time stamps in uploaded logs that carry none.
-    """
-
-    name: str
-    place: Place
-    address: Address
-    zone: tzinfo
-    host_keys: tuple[Path, ...]
-    trusted: tuple[Network, ...] = ()
-    passwords: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from twisted.internet.interfaces import (
 
 from gateway.config import Limits
 from gateway.drop.service import DropBox
+from gateway.drop_source_config import FtpSource, SftpSource
 from gateway.file_listeners import FileListeners
-from gateway.file_source_config import FilesSource, FtpSource, SftpSource
+from gateway.file_source_config import FilesSource
 from gateway.handshakes import HalfHandshakes
 from gateway.notice import Notify
 from gateway.notices.sources import CannotListen, Listening, StoppedListening

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 
-from gateway.drop_source_config import ftp_source, sftp_source
-from gateway.file_source_config import FilesSource, FtpSource, SftpSource, as_files
+from gateway.drop_source_config import FtpSource, SftpSource, ftp_source, sftp_source
+from gateway.file_source_config import FilesSource, as_files
 from gateway.files import as_file
 from gateway.listen_address import Address, as_listen_address, as_zone
 from gateway.source_fields import SourceHead, take_certificates, take_trusted

@@ -16,9 +16,9 @@ from gateway.commands.terminal import Page
 from parsers.errors import OperatorError, Place
 
 if TYPE_CHECKING:
+    from gateway.accounts.accounts_edit import Value
     from gateway.config import Config
     from gateway.drop.account import Account
-    from gateway.drop.accounts_edit import Value
 
 HELP = "make, list, change and remove accounts of the drop box"
 
@@ -97,9 +97,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _add(config: Config, args: argparse.Namespace) -> None:
+    from gateway.accounts.accounts_edit import add_account
     from gateway.commands.shown_account import advise
     from gateway.drop.account import NAME
-    from gateway.drop.accounts_edit import add_account
 
     if not NAME.fullmatch(args.name):
         raise OperatorError(f"{args.name!r} cannot be an account's name; use a-z, 0-9, - _ . and at most 64 of them")
@@ -131,7 +131,7 @@ def _add(config: Config, args: argparse.Namespace) -> None:
 
 
 def _password(config: Config, args: argparse.Namespace) -> None:
-    from gateway.drop.accounts_edit import set_value
+    from gateway.accounts.accounts_edit import set_value
 
     account = _account(config, args.name, mending=True)  # what is wrong may be just the password
     for what, there in (("external", account.external), ("anonymous", account.anonymous)):
@@ -146,8 +146,8 @@ def _password(config: Config, args: argparse.Namespace) -> None:
 
 
 def _key(config: Config, args: argparse.Namespace) -> None:
-    from gateway.drop.accounts_edit import add_to_list
-    from gateway.drop.public_keys import fingerprint, parse_public_key
+    from gateway.accounts.accounts_edit import add_to_list
+    from gateway.accounts.public_keys import fingerprint, parse_public_key
 
     account = _account(config, args.name)
     if args.remove:
@@ -166,8 +166,8 @@ def _key(config: Config, args: argparse.Namespace) -> None:
 
 
 def _remove_key(config: Config, account: Account, wanted: str) -> None:
-    from gateway.drop.accounts_edit import remove_from_list
-    from gateway.drop.public_keys import fingerprint, parse_public_key
+    from gateway.accounts.accounts_edit import remove_from_list
+    from gateway.accounts.public_keys import fingerprint, parse_public_key
 
     keys = list(account.keys.items())
     found = [index for index, (blob, comment) in enumerate(keys) if wanted in (fingerprint(blob), comment)]
@@ -184,7 +184,7 @@ def _remove_key(config: Config, account: Account, wanted: str) -> None:
 
 
 def _disable(config: Config, name: str) -> None:
-    from gateway.drop.accounts_edit import set_value
+    from gateway.accounts.accounts_edit import set_value
 
     if _account(config, name).disabled:
         raise OperatorError(f"{name} is disabled already")
@@ -193,7 +193,7 @@ def _disable(config: Config, name: str) -> None:
 
 
 def _enable(config: Config, name: str) -> None:
-    from gateway.drop.accounts_edit import remove_value
+    from gateway.accounts.accounts_edit import remove_value
 
     if not _account(config, name).disabled:
         raise OperatorError(f"{name} is not disabled")
@@ -202,7 +202,7 @@ def _enable(config: Config, name: str) -> None:
 
 
 def _remove(config: Config, name: str) -> None:
-    from gateway.drop.accounts_edit import remove_account
+    from gateway.accounts.accounts_edit import remove_account
 
     account = _account(config, name)
     _change(config, name, lambda text: remove_account(text, name))
@@ -215,7 +215,7 @@ def _accounts(config: Config, wanted: str | None = None) -> dict[str, Account]:
     Raises:
         OperatorError: the file does not load.
     """
-    from gateway.drop.accounts_file import read_accounts
+    from gateway.accounts.accounts_file import read_accounts
     from gateway.zone import local_zone
 
     found = read_accounts(config.drop, local_zone())
@@ -240,7 +240,7 @@ def _change(config: Config, name: str, edit: Callable[[str], str]) -> None:
     Raises:
         OperatorError: the result would not load or not say what it should; nothing is changed then.
     """
-    from gateway.drop.accounts_change import change_accounts
+    from gateway.accounts.accounts_change import change_accounts
     from gateway.zone import local_zone
 
     for warning in change_accounts(config.drop, config.state, name, edit, local_zone()):
@@ -248,14 +248,14 @@ def _change(config: Config, name: str, edit: Callable[[str], str]) -> None:
 
 
 def _hashed(password: str) -> str:
-    from gateway.drop.passwords import usual_hasher
+    from gateway.accounts.passwords import usual_hasher
 
     return usual_hasher().hash(password.encode("utf-8", "surrogateescape"))
 
 
 def _new_password(args: argparse.Namespace) -> str:
     """Get a password in the way that was asked for."""
-    from gateway.drop.passwords import MAX_PASSWORD
+    from gateway.accounts.passwords import MAX_PASSWORD
 
     if args.generate:
         import secrets
@@ -280,8 +280,8 @@ def _new_password(args: argparse.Namespace) -> str:
 
 def _public_keys(text: str, otherwise: str = "is no key of a known type and") -> list[str]:
     """Return the lines of the public keys that a file, a line or standard input holds."""
+    from gateway.accounts.public_keys import TYPES, PublicKeyError, key_line, parse_public_keys
     from gateway.config import read_text
-    from gateway.drop.public_keys import TYPES, PublicKeyError, key_line, parse_public_keys
 
     file = None
     if text == "-":

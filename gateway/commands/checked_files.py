@@ -21,7 +21,7 @@ def files_beside(config: Config) -> Iterator[Finding]:
 def _broken_tls(config: Config) -> Iterator[Finding]:
     """Yield why a listener with TLS could not start: a key of another certificate, an expired certificate."""
     from gateway import clock
-    from gateway.file_source_config import FtpSource
+    from gateway.drop_source_config import FtpSource
     from gateway.source_config import TlsSource
     from gateway.tls_context import server_context
     from gateway.trust import PolicyKind
@@ -48,9 +48,10 @@ def _broken_tls(config: Config) -> Iterator[Finding]:
 
 def _broken_drop_box(config: Config) -> Iterator[Finding]:
     """Yield what is wrong with host keys, with accounts, and with the keys of those who sign."""
-    from gateway.drop.accounts_file import read_accounts
-    from gateway.drop.signers import read_signers
-    from gateway.file_source_config import FilesSource, FtpSource, SftpSource
+    from gateway.accounts.accounts_file import read_accounts
+    from gateway.checks.signers import read_signers
+    from gateway.drop_source_config import FtpSource, SftpSource
+    from gateway.file_source_config import FilesSource
     from gateway.host_keys import load_host_keys
     from gateway.zone import local_zone
 
@@ -86,7 +87,7 @@ def _broken_outgoing(config: Config) -> Iterator[Finding]:
 
 def _open_files(config: Config) -> Iterator[Finding]:
     """Yield the secrets that others than their owner can reach, and the files by which others could start processes."""
-    from gateway.file_source_config import FtpSource, SftpSource
+    from gateway.drop_source_config import FtpSource, SftpSource
     from gateway.source_config import TlsSource
 
     encrypted = (source for source in config.sources if isinstance(source, TlsSource | FtpSource))

@@ -125,7 +125,8 @@ def _only(loaded: Loaded, name: str) -> tuple[Rule, ...]:
 
 def _origin(args: argparse.Namespace, loaded: Loaded) -> Origin:
     """Return who is taken for the sender."""
-    from gateway.file_source_config import FilesSource, FtpSource, SftpSource
+    from gateway.drop_source_config import FtpSource, SftpSource
+    from gateway.file_source_config import FilesSource
     from gateway.source_config import TcpSource, TlsSource, UdpSource, UnixSource
     from gateway.zone import local_zone
     from rules.schema import did_you_mean

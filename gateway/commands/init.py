@@ -155,7 +155,7 @@ class _Making:
         """Make a first account of the drop box, unless there is a file of accounts, or no drop box."""
         from gateway.commands import main
         from gateway.config import load
-        from gateway.file_source_config import FtpSource, SftpSource
+        from gateway.drop_source_config import FtpSource, SftpSource
 
         file = self.folder / "gateway.yaml"
         try:

@@ -34,7 +34,7 @@ def row(account: Account, now: float) -> list[Cell]:
 
 def for_json(account: Account, now: float) -> dict[str, object]:
     """Return an account for programs; without its password's hash."""
-    from gateway.drop.public_keys import fingerprint
+    from gateway.accounts.public_keys import fingerprint
 
     return {
         "name": account.name,
@@ -76,7 +76,7 @@ def _ways(account: Account) -> list[str]:
 
 def advise(config: Config, account: Account) -> None:
     """Say how a first file is uploaded."""
-    from gateway.file_source_config import FtpSource, SftpSource
+    from gateway.drop_source_config import FtpSource, SftpSource
 
     lines = []
     own_name = _own_name(config)
@@ -102,7 +102,7 @@ def advise(config: Config, account: Account) -> None:
 
 def _own_name(config: Config) -> str:
     """Return what clients call this machine: the first name in a certificate of FTP, which they check."""
-    from gateway.file_source_config import FtpSource
+    from gateway.drop_source_config import FtpSource
     from gateway.trust import certificate_names, read_certificates
 
     for source in config.sources:

@@ -22,16 +22,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.checks.checks import MAX_SIDECAR, Outcome, covered, is_sidecar, judge
+from gateway.checks.signers import Signers
 from gateway.drop.account import Checks, OnConflict, Terms
 from gateway.drop.budget import Budget
-from gateway.drop.checks import MAX_SIDECAR, Outcome, covered, is_sidecar, judge
 from gateway.drop.events import name_outside
 from gateway.drop.folder import FOLDER_MODE, OWN_MODE, Folder, open_file_in, opened, same_file, status
 from gateway.drop.names import is_unfinished, name_problem
 from gateway.drop.part import PARTS, Part, described
 from gateway.drop.placing import TAKEN, Placing
 from gateway.drop.record import Record, Standing
-from gateway.drop.signers import Signers
 from gateway.drop.visit import Refusal, Refused, Way
 
 

@@ -11,13 +11,13 @@ from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from gateway.accounts.logins import comes_from
+from gateway.checks.signers import Signers
 from gateway.drop.account import Account, Demand
 from gateway.drop.locker import Feed, Journal, Locker, Reactor, Surroundings
-from gateway.drop.logins import comes_from
 from gateway.drop.recovery import recover
 from gateway.drop.retention import expire
 from gateway.drop.session import BoxSession
-from gateway.drop.signers import Signers
 from gateway.drop.visit import Client, LoginRefused, Refusal, Refused
 from gateway.drop_config import DropSettings
 from gateway.notice import Notify

@@ -14,18 +14,18 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from gateway.checks.checks import is_sidecar
+from gateway.checks.signers import Signers
 from gateway.drop.account import Account, After, Content, Terms, Unpacking
 from gateway.drop.arrival import Arrivals
-from gateway.drop.checks import is_sidecar
 from gateway.drop.events import file_event, lines_origin
 from gateway.drop.folder import Folder, is_ours, refused
-from gateway.drop.log_feed import Fed
 from gateway.drop.names import shown
 from gateway.drop.part import PARTS
 from gateway.drop.record import Record, Standing
-from gateway.drop.signers import Signers
 from gateway.drop.usage import Usage
 from gateway.drop.visit import Refusal, Refused, Way
+from gateway.log_files.log_feed import Fed
 from gateway.notice import Notify, host_port
 from gateway.notices.drop import EventDelayed, FolderTrouble, UploadComplete, UploadHeld, UploadQuarantined
 from parsers.message import Message, Origin
@@ -61,7 +61,7 @@ class Journal(Protocol):
 
 
 class Feed(Protocol):
-    """Where the lines of uploaded logs go; `gateway.drop.log_feed.LogFeed` is one."""
+    """Where the lines of uploaded logs go; `gateway.log_files.log_feed.LogFeed` is one."""
 
     def feed(
         self, path: Path, bookmark: str, origin: Origin, unpacking: Unpacking, done: str | None = ...

@@ -12,18 +12,18 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from gateway.accounts.accounts import Accounts
+from gateway.accounts.checker import external_check
+from gateway.accounts.logins import LoginDesk
+from gateway.checks.signers import Signers
 from gateway.config import Config
-from gateway.drop.accounts import Accounts
 from gateway.drop.box import Box
-from gateway.drop.checker import external_check
 from gateway.drop.disposal import Disposal
-from gateway.drop.log_feed import LogFeed
-from gateway.drop.logins import LoginDesk
-from gateway.drop.signers import Signers
 from gateway.drop_config import DropSettings
 from gateway.file_source_config import FilesSource
 from gateway.jobs.outcome import Outcome
 from gateway.jobs.store import Store
+from gateway.log_files.log_feed import LogFeed
 from gateway.notice import Notify
 from gateway.notices.jobs import GatewayFault
 from gateway.pipeline import Pipeline

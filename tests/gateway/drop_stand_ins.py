@@ -16,14 +16,14 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from gateway.checks.signers import Signers
 from gateway.drop.account import Account, Right, Terms, Unpacking
 from gateway.drop.box import Box
 from gateway.drop.locker import Reactor
-from gateway.drop.log_feed import Fed
 from gateway.drop.session import BoxSession
-from gateway.drop.signers import Signers
 from gateway.drop.visit import Client, Entry, Refused, Upload, Way
 from gateway.drop_config import DropSettings
+from gateway.log_files.log_feed import Fed
 from parsers.event import FieldValue
 from parsers.message import Message, Origin
 from tests.gateway.told import Told

@@ -15,8 +15,8 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from gateway import clock
-from gateway.drop.log_feed import LogFeed
 from gateway.file_source_config import FilesSource
+from gateway.log_files.log_feed import LogFeed
 from gateway.sources.files.source import FilesWatcher
 from gateway.zone import local_zone
 from parsers.errors import Place

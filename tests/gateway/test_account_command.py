@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from gateway.drop import accounts_change, accounts_edit, passwords
+from gateway.accounts import accounts_change, accounts_edit, passwords
+from gateway.accounts.accounts_file import read_accounts
 from gateway.drop.account import Account
-from gateway.drop.accounts_file import read_accounts
 from gateway.drop_config import usual_drop
 from gateway.zone import local_zone
 from parsers.errors import OperatorError

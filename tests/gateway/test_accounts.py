@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from twisted.python.threadpool import ThreadPool
 
+from gateway.accounts.accounts import Accounts
+from gateway.accounts.accounts_file import AccountsFile, read_accounts, read_accounts_text
+from gateway.accounts.public_keys import PublicKeyError, fingerprint, key_line, parse_public_key, parse_public_keys
 from gateway.drop.account import Account, Checks, Content, Demand, Quota, Right, Terms
-from gateway.drop.accounts import Accounts
-from gateway.drop.accounts_file import AccountsFile, read_accounts, read_accounts_text
-from gateway.drop.public_keys import PublicKeyError, fingerprint, key_line, parse_public_key, parse_public_keys
 from gateway.drop_config import CHECKER, DropSettings
 from gateway.notices.logins import AccountsDoubtful, AccountsKept, AccountsRead, NoAccounts
 from rules.step import Task

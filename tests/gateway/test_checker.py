@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.drop.checker import CheckerError, attempt_of, judge
+from gateway.accounts.checker import CheckerError, attempt_of, judge
 from gateway.drop_config import CHECKER, CHECKER_LINES
 from gateway.runner.protocol import Start
 from tests.gateway.runner_harness import Harness

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.checks.checks import MAX_LISTS, Outcome, Verdict, covered, is_sidecar, judge
+from gateway.checks.checksums import is_list, sidecars_of
+from gateway.checks.signers import MAX_FILE, Signers, parse_signers, read_signers
 from gateway.drop.account import Checks, Demand
 from gateway.drop.budget import Budget
-from gateway.drop.checks import MAX_LISTS, Outcome, Verdict, covered, is_sidecar, judge
-from gateway.drop.checksums import is_list, sidecars_of
-from gateway.drop.signers import MAX_FILE, Signers, parse_signers, read_signers
 from gateway.notice import Notice
 from gateway.notices.checks import SignersKept, SignersReloaded
 from parsers.errors import OperatorError

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.drop.checksums import (
+from gateway.checks.checksums import (
     ALGORITHMS,
     DIGITS,
     MAX_LINES,

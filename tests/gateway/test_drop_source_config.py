@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Config, ConfigErrors, load
-from gateway.file_source_config import FtpSource, SftpSource
+from gateway.drop_source_config import FtpSource, SftpSource
 from gateway.listen_address import Address
 
 

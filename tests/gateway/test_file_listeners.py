@@ -12,8 +12,8 @@ import pytest
 from twisted.internet.testing import MemoryReactorClock
 
 from gateway.config import Limits
+from gateway.drop_source_config import FtpSource, SftpSource
 from gateway.file_listeners import FileListeners
-from gateway.file_source_config import FtpSource, SftpSource
 from gateway.handshakes import HalfHandshakes
 from gateway.host_keys import make_host_keys
 from gateway.listen_address import Address

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from gateway.drop.account import After, Checks, Content, Demand
-from gateway.drop.log_lines import Progress
+from gateway.log_files.log_lines import Progress
 from gateway.notices.files import (
     FileRejected,
     FileUnreadable,

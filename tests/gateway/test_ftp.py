@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from gateway import clock as wall_clock
 from gateway.drop.account import Terms
 from gateway.drop.visit import Entry, Session
-from gateway.file_source_config import FtpSource
+from gateway.drop_source_config import FtpSource
 from gateway.handshakes import HalfHandshakes
 from gateway.listen_address import Address
 from gateway.notice import Notice

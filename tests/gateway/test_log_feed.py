@@ -19,12 +19,12 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from gateway.drop import unpack
 from gateway.drop.account import Unpacking
-from gateway.drop.log_feed import FULL_POLL, MAX_BATCHES, MAX_FEEDS, Fed, FeedStopped, LogFeed, Reactor
-from gateway.drop.log_lines import Progress, whole_lines
-from gateway.drop.octets import DamagedError
-from gateway.drop.unpack import Piece
+from gateway.log_files import unpack
+from gateway.log_files.log_feed import FULL_POLL, MAX_BATCHES, MAX_FEEDS, Fed, FeedStopped, LogFeed, Reactor
+from gateway.log_files.log_lines import Progress, whole_lines
+from gateway.log_files.octets import DamagedError
+from gateway.log_files.unpack import Piece
 from parsers.message import Batch, Origin, Trust
 from tests.gateway.made_archives import PACKED, Pack, in_tar
 

@@ -12,12 +12,12 @@ import pytest
 from argon2 import PasswordHasher, Type
 from twisted.internet.defer import Deferred, fail, succeed
 
+from gateway.accounts.accounts import Accounts
+from gateway.accounts.checker import CheckerError, attempt_of, external_check, judge
+from gateway.accounts.logins import MAX_ADDRESSES, Delays, LoginDesk, network_of
+from gateway.accounts.passwords import MAX_WAITING
+from gateway.accounts.public_keys import fingerprint
 from gateway.drop.account import Account, Terms
-from gateway.drop.accounts import Accounts
-from gateway.drop.checker import CheckerError, attempt_of, external_check, judge
-from gateway.drop.logins import MAX_ADDRESSES, Delays, LoginDesk, network_of
-from gateway.drop.passwords import MAX_WAITING
-from gateway.drop.public_keys import fingerprint
 from gateway.drop.visit import Client, LoginRefused, Logins, Session
 from gateway.drop_config import CHECKER, CHECKER_LINES, DropSettings
 from gateway.jobs.outcome import Ending, Outcome

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.drop import minisign
-from gateway.drop.signatures import BadSignature, Data
+from gateway.checks import minisign
+from gateway.checks.signatures import BadSignature, Data
 from tests.end_to_end.programs import require
 from tests.gateway.signature_samples import DATA, MINISIGN, MINISIGN_KEY, MINISIGN_LEGACY
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.drop import openpgp
-from gateway.drop.signatures import BadSignature, Data, Form, form, openpgp_packets, openpgp_signatures
+from gateway.checks import openpgp
+from gateway.checks.signatures import BadSignature, Data, Form, form, openpgp_packets, openpgp_signatures
 from tests.end_to_end.programs import require
 from tests.gateway import signature_samples as samples
 from tests.gateway.signature_samples import DATA

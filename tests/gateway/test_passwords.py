@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from gateway.drop.passwords import MAX_PASSWORD, MAX_WAITING, Passwords, TooManyWaitError, usual_hasher
+from gateway.accounts.passwords import MAX_PASSWORD, MAX_WAITING, Passwords, TooManyWaitError, usual_hasher
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 SALT = b"salt of a test.."

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest, TestCase
 
-from gateway.file_source_config import SftpSource
+from gateway.drop_source_config import SftpSource
 from gateway.listen_address import Address
 from gateway.sources.admission import Admission, AdmittingFactory
 from gateway.sources.sftp.factory import SftpFactory

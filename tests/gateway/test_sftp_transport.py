@@ -20,7 +20,7 @@ from twisted.internet.task import Clock
 from twisted.test.iosim import FakeTransport, IOPump, connect
 
 from gateway.drop.visit import Session
-from gateway.file_source_config import SftpSource
+from gateway.drop_source_config import SftpSource
 from gateway.listen_address import Address
 from gateway.notices.sftp import (
     SftpBroken,

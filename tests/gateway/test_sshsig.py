@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.drop import sshsig
-from gateway.drop.signatures import BadSignature, Data
+from gateway.checks import sshsig
+from gateway.checks.signatures import BadSignature, Data
 from tests.end_to_end.programs import require
 from tests.gateway.signature_samples import DATA, SSH_KEYS, SSH_SIGNATURES
 

@@ -19,10 +19,10 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.drop import compression, tar
 from gateway.drop.account import Unpacking
-from gateway.drop.tar import MAX_HEADER, MAX_IN_A_ROW
-from gateway.drop.unpack import PIECE, BombError, DamagedError, Piece, UnpackError, UnreadableError, open_log
+from gateway.log_files import compression, tar
+from gateway.log_files.tar import MAX_HEADER, MAX_IN_A_ROW
+from gateway.log_files.unpack import PIECE, BombError, DamagedError, Piece, UnpackError, UnreadableError, open_log
 from tests.gateway.made_archives import COMPRESSIONS, PACKED, Pack, in_tar, with_entries, zstd
 
 LIMITS = Unpacking()

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from gateway.checks.checksums import MAX_SIDECAR
 from gateway.drop.account import After
-from gateway.drop.checksums import MAX_SIDECAR
 from gateway.sources.files.whole import Stamp, stamp_of
 
 MAX_NAMES = 10_000

@@ -10,12 +10,12 @@ from typing import Any, Protocol, TypeVar, cast
 
 from twisted.internet.defer import Deferred, inlineCallbacks
 
+from gateway.checks.checks import Outcome, Verdict, judge
+from gateway.checks.signers import Signers
 from gateway.drop.account import After, Content, Demand
 from gateway.drop.budget import Budget
-from gateway.drop.checks import Outcome, Verdict, judge
-from gateway.drop.log_feed import Fed, FeedStopped, LogFeed
-from gateway.drop.signers import Signers
 from gateway.file_source_config import FilesSource
+from gateway.log_files.log_feed import Fed, FeedStopped, LogFeed
 from gateway.notice import Notify
 from gateway.notices.files import (
     FileNotKept,

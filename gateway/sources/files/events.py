@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from gateway.drop.events import file_fields
-from gateway.drop.log_feed import Fed
+from gateway.log_files.log_feed import Fed
 from gateway.notice import counted
 from gateway.sources.files.whole import Look
 from parsers.event import FieldValue

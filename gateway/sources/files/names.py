@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from fnmatch import translate
 
+from gateway.checks.checks import is_sidecar
 from gateway.drop.account import Demand
-from gateway.drop.checks import is_sidecar
 from gateway.file_source_config import FilesSource
 
 

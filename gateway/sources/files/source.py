@@ -12,10 +12,10 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from gateway.drop.checks import covered
-from gateway.drop.log_feed import LogFeed
-from gateway.drop.signers import Signers
+from gateway.checks.checks import covered
+from gateway.checks.signers import Signers
 from gateway.file_source_config import FilesSource
+from gateway.log_files.log_feed import LogFeed
 from gateway.notice import Notify
 from gateway.notices.files import FileNotKept, NewsLost, ScanFailed
 from gateway.sources.files.arrivals import Arrivals

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
-from gateway.drop.checks import Verdict
+from gateway.checks.checks import Verdict
 
 BLOCK = 1024**2
 """Octets that are hashed at a time; between two of them a stop is noticed."""

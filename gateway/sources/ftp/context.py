@@ -10,7 +10,7 @@ from ipaddress import IPv6Address, ip_address
 from twisted.internet.interfaces import IReactorTCP, IReactorTime
 
 from gateway.drop.visit import Logins
-from gateway.file_source_config import FtpSource
+from gateway.drop_source_config import FtpSource
 from gateway.handshakes import HalfHandshakes
 from gateway.notice import Notify
 

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 
 from gateway.drop.visit import Logins
-from gateway.file_source_config import FtpSource
+from gateway.drop_source_config import FtpSource
 from gateway.handshakes import HalfHandshakes
 from gateway.notice import Notify
 from gateway.sources.ftp.context import FtpContext, Reactor

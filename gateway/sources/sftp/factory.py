@@ -10,7 +10,7 @@ from twisted.conch.ssh.transport import SSHTransportBase
 from twisted.internet.interfaces import IAddress, IReactorTime
 
 from gateway.drop.visit import Logins
-from gateway.file_source_config import SftpSource
+from gateway.drop_source_config import SftpSource
 from gateway.host_keys import HostKeys
 from gateway.notice import Notify
 from gateway.sources.sftp.interruptions import Interruptions

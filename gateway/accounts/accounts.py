@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from gateway.accounts.accounts_file import AccountsFile, read_accounts
 from gateway.drop.account import Account
-from gateway.drop.accounts_file import AccountsFile, read_accounts
 from gateway.drop_config import DropSettings
 from gateway.files import stamp_of
 from gateway.notice import Notice, Notify

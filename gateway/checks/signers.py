@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.drop import minisign, openpgp, sshsig
-from gateway.drop.public_keys import TYPES
+from gateway.accounts.public_keys import TYPES
+from gateway.checks import minisign, openpgp, sshsig
 from gateway.notice import Notify
 from gateway.notices.checks import SignersKept, SignersReloaded
 from parsers.errors import OperatorError, Place

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
-from gateway.drop.public_keys import TYPES, PublicKeyError, key_line, parse_public_key
-from gateway.drop.signatures import BadSignature, Data
+from gateway.accounts.public_keys import TYPES, PublicKeyError, key_line, parse_public_key
+from gateway.checks.signatures import BadSignature, Data
 
 NAMESPACE = b"file"
 """What `-n` must have said: a signature for a login or a commit is none for a file."""

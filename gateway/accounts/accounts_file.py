@@ -12,8 +12,8 @@ from pathlib import Path
 from argon2 import extract_parameters
 from argon2.exceptions import InvalidHashError
 
+from gateway.accounts.public_keys import PublicKeyError, fingerprint, parse_public_key
 from gateway.drop.account import NAME, Account, Content, Demand, Right
-from gateway.drop.public_keys import PublicKeyError, fingerprint, parse_public_key
 from gateway.drop_config import DropSettings
 from gateway.files import FileKind, file_kind
 from gateway.terms_config import terms

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway.drop.octets import CHUNK, BombError, DamagedError, Octets
+from gateway.log_files.octets import CHUNK, BombError, DamagedError, Octets
 
 BLOCK = 512
 

@@ -21,7 +21,7 @@ from typing import TypeVar
 import pysequoia
 from pysequoia.packet import HashAlgorithm, Packet, PacketPile, SignatureType, Tag
 
-from gateway.drop.signatures import BadSignature, Data, openpgp_signatures
+from gateway.checks.signatures import BadSignature, Data, openpgp_signatures
 
 SMALL = 2 * 1024**2
 """Octets of a file that is verified at once: 4 ms. A process costs 0.1 s of CPU."""
@@ -161,7 +161,7 @@ def _valid(octets: bytes, data: Data, keys: Sequence[Key]) -> list[tuple[str, st
     }
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-s", "-m", "gateway.drop.openpgp"],
+            [sys.executable, "-P", "-s", "-m", "gateway.checks.openpgp"],
             input=json.dumps(request).encode(),
             capture_output=True,
             timeout=START + data.size / SLOWEST,

@@ -12,7 +12,7 @@ from typing import Protocol
 import zstandard
 
 from gateway.drop.account import Unpacking
-from gateway.drop.octets import CHUNK, BombError, DamagedError, Octets, UnreadableError
+from gateway.log_files.octets import CHUNK, BombError, DamagedError, Octets, UnreadableError
 
 FREE = 16 * 1024**2
 """Octets that an archive may become whatever its size: a short log of one line again and again is no bomb."""

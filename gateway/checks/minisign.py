@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gateway.drop.signatures import BadSignature, Data
+from gateway.checks.signatures import BadSignature, Data
 
 MAX_LEGACY = 16 * 1024**2
 """Octets of a file whose signature is over the file itself: all of it must be in memory at once, and the signature is

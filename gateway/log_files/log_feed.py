@@ -18,8 +18,8 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from gateway.drop.account import Unpacking
-from gateway.drop.log_lines import Progress, Step, whole_lines
-from gateway.drop.unpack import open_log
+from gateway.log_files.log_lines import Progress, Step, whole_lines
+from gateway.log_files.unpack import open_log
 from gateway.notice import counted
 from parsers.framing.framer import MAX_FRAME
 from parsers.message import Batch, Origin

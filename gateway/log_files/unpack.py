@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.drop.account import Unpacking
-from gateway.drop.compression import Meter, compression_of, unpacked
-from gateway.drop.octets import BombError, DamagedError, NoLogError, Octets, UnpackError, UnreadableError
-from gateway.drop.tar import is_tar, members
+from gateway.log_files.compression import Meter, compression_of, unpacked
+from gateway.log_files.octets import BombError, DamagedError, NoLogError, Octets, UnpackError, UnreadableError
+from gateway.log_files.tar import is_tar, members
 
 PIECE = 256 * 1024
 """Octets of a piece: as many as a read of a connection, so that the sieve sees batches of its usual size."""

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.drop import checksums, minisign, openpgp, signatures, sshsig
+from gateway.checks import checksums, minisign, openpgp, signatures, sshsig
+from gateway.checks.checksums import MAX_SIDECAR, shown
+from gateway.checks.signatures import BadSignature, Data, Form
+from gateway.checks.signers import Keys, Signers
 from gateway.drop.account import Checks, Demand
-from gateway.drop.checksums import MAX_SIDECAR, shown
-from gateway.drop.signatures import BadSignature, Data, Form
-from gateway.drop.signers import Keys, Signers
 from parsers.errors import OperatorError
 from parsers.event import FieldValue
 

@@ -15,11 +15,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.threadpool import ThreadPool
 
+from gateway.accounts.accounts import Accounts
+from gateway.accounts.checker import CheckerError, CheckExternal
+from gateway.accounts.passwords import Passwords, TooManyWaitError
+from gateway.accounts.public_keys import blob_type, fingerprint
 from gateway.drop.account import Account
-from gateway.drop.accounts import Accounts
-from gateway.drop.checker import CheckerError, CheckExternal
-from gateway.drop.passwords import Passwords, TooManyWaitError
-from gateway.drop.public_keys import blob_type, fingerprint
 from gateway.drop.visit import Client, LoginRefused, Refusal, Session
 from gateway.notice import Notify
 from gateway.notices.logins import CheckerFailed, LoggedIn, LoginBroken, LoginFailed, PasswordHashOld

@@ -9,8 +9,8 @@ import json
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 
-from gateway.drop.octets import UnpackError
-from gateway.drop.unpack import Piece
+from gateway.log_files.octets import UnpackError
+from gateway.log_files.unpack import Piece
 from parsers.framing.framer import MAX_FRAME
 from parsers.framing.lines import NO_FRAMES, LineFramer
 from parsers.message import NEWLINE, Frames

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
 
-from gateway.drop.accounts_file import AccountsFile, read_accounts, read_accounts_text
+from gateway.accounts.accounts_file import AccountsFile, read_accounts, read_accounts_text
 from gateway.drop_config import DropSettings
 from gateway.files import stamp_of
 from parsers.errors import OperatorError, Place

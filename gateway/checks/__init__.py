@@ -1,0 +1,1 @@
+"""Checksums and signatures that come beside a file."""
