@@ -144,6 +144,11 @@ class Uploader(ABC):
     def begun(self) -> set[str]:
         """The names of the files that were begun, or may have been."""
 
+    @property
+    @abstractmethod
+    def over(self) -> bool:
+        """Whether it has done all it was to do: on a slow machine nobody may have seen it at work."""
+
     @abstractmethod
     def start(self) -> None:
         """Begin."""
@@ -181,6 +186,11 @@ class FtpUploader(Uploader):
     def begun(self) -> set[str]:
         """The names of the files that were begun."""
         return self._begun
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return not self._thread.is_alive()
 
     def start(self) -> None:
         """Begin."""
@@ -269,6 +279,11 @@ class ProgramUploader(Uploader):
     def begun(self) -> set[str]:
         """All its files: any may have been begun."""
         return set(self.names)
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self._process is not None and self._process.poll() is not None
 
     @abstractmethod
     def argv(self) -> list[str]:

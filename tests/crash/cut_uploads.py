@@ -178,7 +178,8 @@ class Rounds:
             for client in clients:
                 stack.callback(client.close)
                 client.start()
-            self._victim.wait_until(lambda: bool(self._files.parts(ACCOUNT)), "an upload")
+            at_work = lambda: bool(self._files.parts(ACCOUNT)) or all(client.over for client in clients)  # noqa: E731
+            self._victim.wait_until(at_work, "an upload")
             time.sleep(self._chance.uniform(0, LIVES))
             parts = self._files.parts(ACCOUNT)
             cut()
