@@ -29,6 +29,16 @@ TASKS = {
 }
 
 
+def ignores_term(pid: int) -> bool:
+    """Tell whether a process ignores TERM (proc(5): the mask of what it ignores)."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:"))
+    return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """Return a configuration."""
@@ -61,7 +71,7 @@ def gateway(config: Path, lock: Path, tag: str) -> Iterator[tuple[subprocess.Pop
     process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout is not None
     keeper, inner = map(int, process.stdout.readline().split())
-    until(lambda: living(tag))
+    until(lambda: any(map(ignores_term, living(tag))))  # before that, it would heed one
     yield process, keeper, inner
     process.stdout.close()
     process.kill()
