@@ -74,7 +74,8 @@ def server_context(
     context.options |= ssl.OP_NO_TICKET  # TLS 1.2: a ticket key as old as the process would undo forward secrecy
     context.num_tickets = 0  # TLS 1.3: a one-way sender never reads them, and its close() becomes a reset
     context.set_ciphers(SUITES)
-    _set_groups(context)
+    if not clients:
+        _set_groups(context)
     context.verify_mode = ssl.CERT_REQUIRED if clients else ssl.CERT_NONE
     if not certificates:
         raise OperatorError("a TLS listener needs a certificate and its key; `gateway cert server NAME` makes them")
@@ -93,7 +94,11 @@ def server_context(
 
 
 def _set_groups(context: ssl.SSLContext) -> None:
-    """Offer no group beyond 128 to 192 bits of strength (sslyze's "intermediate" rejects X448 and secp521r1)."""
+    """Offer no group beyond 128 to 192 bits of strength (sslyze's "intermediate" rejects X448 and secp521r1).
+
+    Not for syslog's listeners: clients that guess another group need one more round trip, and senders that nobody
+    answers are not to meet what is unusual.
+    """
     set_groups = getattr(context, "set_groups", None)
     if set_groups is not None:  # from Python 3.15 on
         set_groups("X25519:P-256:P-384")

@@ -1,10 +1,13 @@
 """Feed uploaded logs to the rules: each line is a message, once, also when the gateway is killed in the middle.
 
-What a batch of lines causes and the place behind it are committed as one. A start that finds a place goes on there.
+A log is first read to its end: one that is cut off or damaged counts for nothing, for whoever sent it will send it
+again. What a batch of lines causes and the place behind it are committed as one. A start that finds a place goes on
+there.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +62,7 @@ class Fed:
         messages: its lines.
         members: files with lines in it: 1, or more of a tar archive.
         octets: of the lines, unpacked.
-        problem: why it, or something in it, could not be read to its end; None: it could.
+        problem: why it, or something in it, cannot be read to its end: nothing of it counts then. None: it can.
         cut: lines that were longer than a message may be, and were cut.
         skipped: what was in the archive beside logs and folders: links, devices, binary files.
     """
@@ -142,6 +145,10 @@ class LogFeed:
     def _feed(
         self, path: Path, bookmark: str, origin: Origin, unpacking: Unpacking, done: str | None
     ) -> Generator[Deferred[Any], Any, Fed]:
+        if done is None:
+            looked: Progress = yield deferToThreadPool(self._reactor, self._pool, self._look_through, path, unpacking)
+            if looked.problem is not None:
+                return Fed(0, 0, 0, _problem(looked), 0, looked.skipped)
         progress = Progress() if done is None else Progress.from_json(done)
         pieces = open_log(path, unpacking, progress.member, progress.offset, self._check)
         steps = whole_lines(pieces, progress, self._max_frame)
@@ -163,6 +170,12 @@ class LogFeed:
             pieces.close()
             raise
         return _fed(progress)
+
+    def _look_through(self, path: Path, unpacking: Unpacking) -> Progress:
+        """Read a log to its end, in a thread, and hand nothing on."""
+        steps = whole_lines(open_log(path, unpacking, check=self._check), Progress(), self._max_frame)
+        ((_, progress),) = deque(steps, maxlen=1)
+        return progress
 
     def _room(self, commits: _Commits) -> Generator[Deferred[Any], Any, None]:
         """Wait until a batch may be handed on.
@@ -235,7 +248,11 @@ class _Commits:
 
 
 def _fed(progress: Progress) -> Fed:
-    problem = progress.problem
-    if problem is not None and progress.problems > 1:
-        problem += f" (and {counted(progress.problems - 1, 'further problem')} in it)"
-    return Fed(progress.messages, progress.members, progress.octets, problem, progress.cut, progress.skipped)
+    members, problem = progress.members, _problem(progress)
+    return Fed(progress.messages, members, progress.octets, problem, progress.cut, progress.skipped)
+
+
+def _problem(progress: Progress) -> str | None:
+    if progress.problem is not None and progress.problems > 1:
+        return f"{progress.problem} (and {counted(progress.problems - 1, 'further problem')} in it)"
+    return progress.problem
