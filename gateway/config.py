@@ -14,7 +14,7 @@ from pathlib import Path
 from gateway.drop_config import DropSettings, as_drop, usual_drop
 from gateway.drop_source_config import FtpSource, SftpSource
 from gateway.file_source_config import FilesSource
-from gateway.files import FileKind, file_kind
+from gateway.files import FileKind, as_folder, file_kind
 from gateway.jobs.retention import Retention
 from gateway.outgoing_config import DestinationSettings, MailSettings, SendmailSettings, as_destinations, as_mail
 from gateway.source_config import Source, TcpSource, TlsSource, UdpSource, UnixSource, as_source, place_of
@@ -204,7 +204,7 @@ def _as_config(path: Path) -> Reader[Config]:
 
     def read(node: Node, problems: Problems) -> Config:
         with Fields(node, problems) as fields:
-            state = fields.take("state", _as_folder(folder), folder / "state")
+            state = fields.take("state", as_folder(folder), folder / "state")
             library = fields.take("library", as_list(_library_name), ())
             rules = fields.take("rules", _as_rule_files(folder), ())
             grammars = fields.take(
@@ -235,16 +235,6 @@ def _as_config(path: Path) -> Reader[Config]:
             drop=drop,
             warnings=problems.warnings,
         )
-
-    return read
-
-
-def _as_folder(folder: Path) -> Reader[Path]:
-    def read(node: Node, problems: Problems) -> Path:
-        path = folder / as_text(r".+", "a folder")(node, problems)
-        if file_kind(path) not in {FileKind.MISSING, FileKind.FOLDER}:
-            raise OperatorError(f"{path} cannot be used: it is no folder, or cannot be reached", node.place)
-        return path
 
     return read
 

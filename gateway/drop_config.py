@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from gateway.drop.account import OWN_FOLDER, Terms
-from gateway.files import FileKind, file_kind
+from gateway.files import FileKind, as_folder, file_kind
 from gateway.terms_config import terms
 from parsers.errors import OperatorError, Place
 from rules.job import PLACEHOLDER
@@ -98,11 +98,10 @@ def as_drop(folder: Path, state: Path, run: Task = BUILTIN) -> Reader[DropSettin
 
 
 def _as_folder(folder: Path) -> Reader[Path]:
+    anywhere = as_folder(folder)
+
     def read(node: Node, problems: Problems) -> Path:
-        path = folder / as_text(r".+", "a folder")(node, problems)
-        if file_kind(path) not in {FileKind.MISSING, FileKind.FOLDER}:
-            raise OperatorError(f"{path} cannot be used: it is no folder, or cannot be reached", node.place)
-        return _plain(path)
+        return _plain(anywhere(node, problems))
 
     return read
 

@@ -56,6 +56,18 @@ def as_file(folder: Path, advice: str = "; `gateway init DIR` makes certificates
     return read
 
 
+def as_folder(folder: Path) -> Reader[Path]:
+    """Read the path of a folder, which need not be there yet."""
+
+    def read(node: Node, problems: Problems) -> Path:
+        path = folder / as_text(r".+", "a folder")(node, problems)
+        if file_kind(path) not in {FileKind.MISSING, FileKind.FOLDER}:
+            raise OperatorError(f"{path} cannot be used: it is no folder, or cannot be reached", node.place)
+        return path
+
+    return read
+
+
 def stamp_of(file: Path) -> tuple[int, int, int]:
     """Return what changes when a file does: its time, its inode, its size; NO_FILE where there is none."""
     try:

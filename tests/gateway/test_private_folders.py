@@ -252,28 +252,14 @@ RULE = Rule(
 )
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[Open]:
-    """Return a function that opens a house with rules."""
-    opened: list[House] = []
-
-    def open_house(*rules: Rule, **more: int) -> House:
-        opened.append(House(tmp_path / "journal", *rules, **more))
-        return opened[-1]
-
-    yield open_house
-    for each in opened:
-        each.close()
-
-
 def decrypted(here: House, job: str) -> list[object]:
     """Return where each attempt at a job was told that the decrypted file is."""
     return [one.event.get("file.decrypted.path") for one in here.performs.attempts if one.id.startswith(job)]
 
 
-def test_later_steps_know_the_file_and_the_end_cleans(house: Open) -> None:
+def test_later_steps_know_the_file_and_the_end_cleans(open_house: Open) -> None:
     """The fields are there after the step that decrypts, and only then; folders go with the job."""
-    here = house(RULE)
+    here = open_house(RULE)
     job = here.happen("r", text=b"a.csv.age")
     for step in (1, 2, 3):
         here.performs.end(f"{job}-{step}")
@@ -285,17 +271,17 @@ def test_later_steps_know_the_file_and_the_end_cleans(house: Open) -> None:
     assert here.cleaned == [job]
 
 
-def test_a_job_without_such_a_step_asks_for_nothing(house: Open) -> None:
+def test_a_job_without_such_a_step_asks_for_nothing(open_house: Open) -> None:
     """Nor does one that has not come to it."""
-    here = house(RULE, replace(RULE, name="s", do=(task("s/do/1"),)))
+    here = open_house(RULE, replace(RULE, name="s", do=(task("s/do/1"),)))
     for rule in "r", "s":
         here.performs.end(f"{here.happen(rule)}-1", 1)
     assert here.cleaned == []
 
 
-def test_a_dead_letter_is_decrypted_again(house: Open) -> None:
+def test_a_dead_letter_is_decrypted_again(open_house: Open) -> None:
     """Its file is gone with it, so the retry begins with the step that decrypts; one that failed before it does not."""
-    here = house(RULE)
+    here = open_house(RULE)
     job = here.happen("r")
     for step in (1, 2, 3):
         here.performs.end(f"{job}-{step}")
@@ -312,9 +298,9 @@ def test_a_dead_letter_is_decrypted_again(house: Open) -> None:
     assert here.performs.names()[-1] == "r/do/1"
 
 
-def test_a_try_that_fails_keeps_the_folder(house: Open) -> None:
+def test_a_try_that_fails_keeps_the_folder(open_house: Open) -> None:
     """What waits for its next try will want the file."""
-    here = house(replace(RULE, retry=Retry(times=1, wait=10.0, jitter=0.0)))
+    here = open_house(replace(RULE, retry=Retry(times=1, wait=10.0, jitter=0.0)))
     job = here.happen("r")
     for step in (1, 2):
         here.performs.end(f"{job}-{step}")
@@ -324,9 +310,9 @@ def test_a_try_that_fails_keeps_the_folder(house: Open) -> None:
     assert here.cleaned == [job]
 
 
-def test_a_cancelled_one_is_cleaned_when_its_process_is_gone(house: Open) -> None:
+def test_a_cancelled_one_is_cleaned_when_its_process_is_gone(open_house: Open) -> None:
     """Not while it still writes."""
-    here = house(RULE)
+    here = open_house(RULE)
     job = here.happen("r")
     here.performs.end(f"{job}-1")
     here.worker.operators.cancel(job)
@@ -335,9 +321,9 @@ def test_a_cancelled_one_is_cleaned_when_its_process_is_gone(house: Open) -> Non
     assert here.cleaned == [job]
 
 
-def test_a_start_cleans_what_is_left(house: Open) -> None:
+def test_a_start_cleans_what_is_left(open_house: Open) -> None:
     """Of the folders that the runner finds, those go whose jobs are not live; the others go with their jobs."""
-    here = house(RULE)
+    here = open_house(RULE)
     job, done = here.happen("r"), here.happen("r", text=b"done")
     for one in (job, done):
         for step in (1, 2):
