@@ -10,7 +10,7 @@ from gateway.drop.account import After, Checks, Content, Demand, OnConflict, Quo
 from gateway.files import as_file
 from parsers.errors import OperatorError
 from rules.schema import Fields, Problems, Reader, as_list, as_one_or_more
-from rules.strict_yaml import Node, ScalarNode
+from rules.strict_yaml import MappingNode, Node, ScalarNode
 from rules.values import as_bool, as_choice, as_duration, as_int, as_size, as_text, choices
 
 T = TypeVar("T")
@@ -102,6 +102,8 @@ def _rights(node: Node, problems: Problems) -> frozenset[Right]:
 
 def _as_quota(usual: Quota) -> Reader[Quota]:
     def read(node: Node, problems: Problems) -> Quota:
+        if not isinstance(node, MappingNode):
+            raise OperatorError("a mapping is wanted here, such as {octets: 10GiB, files: 10000}", node.place)
         with Fields(node, problems, "quota") as fields:
             return Quota(
                 octets=fields.take("octets", as_size(1, MAX_OCTETS), usual.octets),

@@ -6,7 +6,8 @@ They travel as messages whose frame is JSON, so that the journal keeps them besi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from parsers.event import Event, FieldValue, printable_value
@@ -27,6 +28,69 @@ FILES = "files"
 
 OWN = frozenset({GATEWAY, EMITTED, DROP, FILES})
 """Names that no source may have: what is said under them nobody else can say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Events of the drop box or of watched folders that are alike.
+
+    Attributes:
+        actions: the values that their `event.action` has.
+        fields: the names of all fields that one of them can have; most have only some.
+    """
+
+    dataset: str
+    actions: frozenset[str]
+    fields: frozenset[str]
+
+    def values_of(self, name: str) -> Collection[str] | None:
+        """Return all values that a field of theirs can have, where they are known."""
+        match name:
+            case "event.dataset":
+                return (self.dataset,)
+            case "event.action":
+                return self.actions
+            case "event.outcome":
+                return ("success", "failure")
+            case "gateway.trust":
+                return [trust.name.lower() for trust in Trust]
+        return None
+
+
+_EVERY = frozenset(
+    {"event.action", "event.dataset", "event.outcome", "event.provider", "gateway.trust", "gateway.trusted", "message"}
+)
+_FILE = frozenset(
+    {
+        *("file.path", "file.name", "file.directory", "file.extension", "file.size", "file.mtime"),
+        *("file.hash.sha256", "file.checksum", "file.signature", "file.signer"),
+    }
+)
+_CLIENT = frozenset(
+    {
+        *("user.name", "source.ip", "source.port", "network.protocol"),
+        *("tls.version_protocol", "tls.version", "tls.cipher"),
+        *("ssh.client_version", "ssh.kex", "ssh.cipher", "ssh.method", "ssh.key_type", "ssh.fingerprint"),
+    }
+)
+_TAKEN = frozenset({"event.reason", "gateway.messages"})
+_REFUSED = frozenset({"event.reason", "gateway.refusal"})
+
+KINDS = (
+    Kind(
+        DROP,
+        frozenset({"upload-complete", "sidecar-complete", "upload-quarantined", "log-failed"}),
+        _EVERY | _CLIENT | _FILE | _TAKEN,
+    ),
+    Kind(DROP, frozenset({"upload-failed"}), _EVERY | _CLIENT | _REFUSED | {"file.path", "file.name"}),
+    Kind(DROP, frozenset({"drop-login"}), _EVERY | _CLIENT | _REFUSED | {"event.category"}),
+    Kind(
+        FILES,
+        frozenset({"file-complete", "sidecar-complete", "file-rejected", "log-failed"}),
+        _EVERY | _FILE | _TAKEN,
+    ),
+)
+"""All events of `drop` and `files`; whoever makes one of another action, or with another field, adds it here."""
 
 ANCESTORS = "gateway.ancestors"
 """The rules that caused an event, the first first."""

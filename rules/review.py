@@ -28,7 +28,7 @@ from rules.job import PLACEHOLDER
 from rules.job import Part as RulePart
 from rules.match import compile_condition, plain, wants
 from rules.needs import Needs, Producer, can_hold, found_by_rule
-from rules.own_events import DROP, EMITTED, FILES, asks_for_own
+from rules.own_events import DROP, EMITTED, FILES, KINDS, Kind, asks_for_own
 from rules.rule import Count, Rule
 from rules.schema import did_you_mean
 from rules.step import Emit, Mail, Pause, texts_of
@@ -118,7 +118,7 @@ class Review:
             doubt = self._excludes_itself(rule, way) or self._excluded(rule, way)
             if doubt is None and asks_for_own(AllOf(way)):
                 doubt = self._no_own_event(rule, way)
-            elif doubt is None and not self._may_be_emitted(way) and not _is_about_files(way):
+            elif doubt is None and not self._may_be_emitted(way):
                 doubt = self._no_message(rule, way, found) or self._not_counted(rule, way, found)
             if doubt is None:
                 return None
@@ -186,6 +186,8 @@ class Review:
         asked = [part for part in way if field_of(part) not in found]
         if self._may_hold(asked):
             return None
+        if kinds := _kinds_asked_for(way):
+            return _no_event_of(kinds, rule, asked)
         for part in asked:
             if not self._may_hold([part]):
                 return self._nobody_has(rule, part)
@@ -217,7 +219,10 @@ class Review:
         asked = [part for part in way if field_of(part) not in found]
         for name in rule.when.by if rule.when else ():
             if name not in found and not self._may_hold([*asked, Exists(name, expected=True)]):
-                return Doubt(rule, f"it counts by {name}, which no message that it matches has", self._any_field)
+                kinds = _kinds_asked_for(way)
+                advice = did_you_mean(name, _names_of(kinds), NEAR)
+                problem = f"it counts by {name}, which no message that it matches has{advice}"
+                return Doubt(rule, problem, self._any_field and not kinds)
         return None
 
     def _unfillable(self, rule: Rule, ways: Sequence[Way]) -> Iterator[Doubt]:
@@ -230,8 +235,10 @@ class Review:
             for name in dict.fromkeys(names):
                 if name in found or any(self._may_have(name, way, found) for way in ways):
                     continue
+                kinds = [kind for way in ways for kind in _kinds_asked_for(way)]
+                advice = did_you_mean(name, _names_of(kinds), NEAR)
                 problem = f"{step.name} wants ${{{name}}}, which no message that it matches has, so it cannot be run"
-                yield Doubt(rule, problem, self._any_field)
+                yield Doubt(rule, f"{problem}{advice}", self._any_field and not kinds)
 
     def _may_have(self, name: str, way: Way, found: frozenset[str]) -> bool:
         """Tell whether what fulfils a way may have a field."""
@@ -240,7 +247,12 @@ class Review:
         return self._may_hold([*(part for part in way if field_of(part) not in found), Exists(name, True)])
 
     def _may_hold(self, parts: Sequence[Part]) -> bool:
-        """Tell whether a message of any kind may fulfil all of these, as far as envelope and grammars decide it."""
+        """Tell whether a message of any kind may fulfil all of these, as far as envelope and grammars decide it.
+
+        What the drop box and watched folders say is a message too.
+        """
+        if any(_kind_may_hold(kind, parts) for kind in KINDS):
+            return True
         if not all(self._envelope_may_hold(part) for part in parts if _of_envelope(field_of(part))):
             return False
         if self._any_field and any(map(self._of_any_field, parts)):
@@ -267,6 +279,8 @@ class Review:
     def _constants(self, name: str) -> list[str]:
         """Return the values that the forms themselves give a field."""
         values = {plain(value) for one in self._producers if (value := one.sets.get(name)) is not None}
+        if name == "event.action":
+            values |= {action for kind in KINDS for action in kind.actions}
         return sorted(values | self._modules if name == "event.module" else values)
 
 
@@ -315,14 +329,51 @@ def _finite_values(sources: Iterable[str] | None) -> Mapping[str, list[str]]:
     return values
 
 
-def _is_about_files(way: Way) -> bool:
-    """Tell whether a way asks for what the drop box and watched folders say; no grammar makes that."""
-    return any(
-        isinstance(part, Equals | OneOf)
-        and part.field == "event.dataset"
-        and not {DROP, FILES}.isdisjoint(map(plain, values_of(part)))
-        for part in way
-    )
+def _kinds_asked_for(way: Way) -> list[Kind]:
+    """Return the events of the drop box and watched folders of which a way asks for one; none where others may do."""
+    for part in way:
+        if isinstance(part, Equals | OneOf) and part.field == "event.dataset":
+            datasets = set(map(plain, values_of(part)))
+            if datasets and datasets <= {DROP, FILES}:
+                return [kind for kind in KINDS if kind.dataset in datasets]
+    return []
+
+
+def _no_event_of(kinds: Sequence[Kind], rule: Rule, asked: Sequence[Part]) -> Doubt:
+    """Return why none of these events fulfils what is asked of them."""
+    whose = " or ".join(dict.fromkeys(kind.dataset for kind in kinds))
+    for part in asked:
+        if any(_kind_may_hold(kind, [part]) for kind in kinds):
+            continue
+        name = field_of(part)
+        if name not in _names_of(kinds):
+            return Doubt(rule, f"no event of {whose} has the field {name}{did_you_mean(name, _names_of(kinds), NEAR)}")
+        known = sorted({value for kind in kinds for value in kind.values_of(name) or ()})
+        wanted = plain(values_of(part)[0]) if isinstance(part, Equals | OneOf) and values_of(part) else ""
+        advice = did_you_mean(wanted, known, NEAR) or f"; it can be {', '.join(known)}"
+        return Doubt(rule, f"no event of {whose} has {words(part)}{advice}")
+    for one, other in combinations(asked, 2):
+        if not any(_kind_may_hold(kind, [one, other]) for kind in kinds):
+            return Doubt(rule, f"no event of {whose} has both {words(one)} and {words(other)}")
+    return Doubt(rule, f"no event of {whose} has all of {', '.join(map(words, asked))}")
+
+
+def _kind_may_hold(kind: Kind, parts: Iterable[Part]) -> bool:
+    """Tell whether one of these events may fulfil all of these conditions."""
+    for part in parts:
+        name, test = field_of(part), compile_condition(part)
+        known = kind.values_of(name)
+        if known is not None:
+            possible = any(test({name: value}) for value in known)
+        else:
+            possible = name in kind.fields or name in _ADDED_FOR_COMMANDS or test({})
+        if not possible:
+            return False
+    return True
+
+
+def _names_of(kinds: Iterable[Kind]) -> frozenset[str]:
+    return frozenset().union(*(kind.fields for kind in kinds))
 
 
 def _of_envelope(name: str) -> bool:

@@ -15,7 +15,7 @@ from gateway.drop.account import Account
 from gateway.drop_config import DropSettings
 from gateway.files import stamp_of
 from gateway.notice import Notice, Notify
-from gateway.notices.logins import AccountsDoubtful, AccountsKept, AccountsRead, NoAccounts
+from gateway.notices.logins import AccountsDoubtful, AccountsGone, AccountsKept, AccountsRead, NoAccounts
 from gateway.zone import local_zone
 
 Stamp = tuple[int, int, int]
@@ -35,6 +35,7 @@ class Accounts:
         self._notify = notify
         self._zone = zone
         self._stamp: Stamp | None = None
+        self._there = False
         self._accounts: Mapping[str, Account] = {}
         self._told: frozenset[str] = frozenset()
 
@@ -54,6 +55,7 @@ class Accounts:
     def follow(self, settings: DropSettings) -> frozenset[str]:
         """Go on with other settings; return as `poll` does."""
         if settings != self._settings:
+            self._there = self._there and settings.accounts == self._settings.accounts
             self._settings = settings
             self._stamp = None
         return self.poll()
@@ -89,7 +91,10 @@ class Accounts:
             return frozenset()
         former, self._accounts = self._accounts, found.accounts
         file = str(self._settings.accounts)
-        if not found.accounts:
+        was_there, self._there = self._there, not found.missing
+        if found.missing and was_there:
+            self._notify(AccountsGone(file))
+        elif not found.accounts:
             self._notify(NoAccounts(file))
         elif first or former != found.accounts:
             self._notify(AccountsRead(file, len(found.accounts)))

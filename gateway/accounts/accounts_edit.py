@@ -15,7 +15,7 @@ import yaml
 
 from parsers.errors import OperatorError
 
-Value = str | bool | Sequence[str]
+Value = str | bool | Sequence[str] | Mapping[str, str]
 
 HEADER = """\
 # Who may come into the drop box. `gateway account` writes here, and so may you: a running gateway reads this file again
@@ -125,7 +125,7 @@ def remove_from_list(text: str, name: str, key: str, index: int) -> str:
 
 
 def _entry(key: str, value: Value) -> list[str]:
-    if isinstance(value, str | bool):
+    if isinstance(value, str | bool | Mapping):
         return [f"{key}: {_flow(value)}"]
     return [f"{key}:", *(f"  - {_flow(item)}" for item in value)]
 
@@ -136,6 +136,8 @@ def _flow(value: Value) -> str:
     if isinstance(value, str):
         plain = _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT and not value.isdigit()
         return value if plain else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_flow(each)}' for key, each in value.items())}}}"
     return f"[{', '.join(map(_flow, value))}]"
 
 

@@ -6,6 +6,10 @@ A sidecar is a file like any other to whoever uploads it. It is accepted, for it
 it is used; its own event says how the files fare that it is about and that are there. Where a check is required, a
 sidecar must be nothing but a sidecar: else anything could come in unchecked as `x.sha256`.
 
+What the checks make use of is `is_sidecar` in its verdict, so that rules about files pass it over. `.asc`, `.gpg` and
+`.pgp` may be anything, and are sidecars when they hold a detached signature. All other names say what the file is: an
+`x.csv.sha256` or `x.csv.sig` that cannot be read is a sidecar that failed, and no data that a rule should import.
+
 A signature of a list of SHA-256 or SHA-512 checksums (`SHA256SUMS.asc`) is one of every file whose checksum in it is
 right.
 """
@@ -14,7 +18,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.checks import checksums, minisign, openpgp, signatures, sshsig
@@ -25,7 +29,7 @@ from gateway.drop.account import Checks, Demand
 from parsers.errors import OperatorError
 from parsers.event import FieldValue
 
-__all__ = ["MAX_SIDECAR", "Outcome", "Verdict", "covered", "is_sidecar", "judge"]
+__all__ = ["MAX_SIDECAR", "Outcome", "Verdict", "about", "covered", "failed", "is_sidecar", "judge"]
 
 Read = Callable[[str], bytes | None]
 """Returns the first MAX_SIDECAR + 1 octets of a file in the same folder by its name; None: there is none."""
@@ -57,11 +61,18 @@ class Verdict:
     Attributes:
         fields: `file.checksum`, `file.signature`, `file.signer`, each where that check is on.
         problem: why it is not accepted, or what is wrong all the same; one line, empty when there is nothing to say.
+        is_sidecar: it is a checksum file or a signature, and was judged as one.
     """
 
     outcome: Outcome
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
     problem: str = ""
+    is_sidecar: bool = False
+
+    @property
+    def speaks_against(self) -> bool:
+        """Whether it is a sidecar that does not fit what it is about, or that cannot be read."""
+        return self.is_sidecar and failed(self.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,16 @@ def is_sidecar(name: str) -> bool:
     return checksums.is_sidecar(name) or signatures.subject(name) is not None
 
 
+def failed(fields: Mapping[str, FieldValue]) -> bool:
+    """Tell whether a check failed, by the fields of an event."""
+    return "failed" in (fields.get("file.checksum"), fields.get("file.signature"))
+
+
+def about(name: str) -> str:
+    """Say in words what a sidecar is about, by its name."""
+    return checksums.subject(name) or signatures.subject(name) or "the files that it lists"
+
+
 def covered(name: str, content: bytes | None, read: Read | None = None) -> tuple[str, ...]:
     """Return the names of the files that a sidecar is about, in its own folder.
 
@@ -88,15 +109,15 @@ def covered(name: str, content: bytes | None, read: Read | None = None) -> tuple
     """
     if checksums.is_list(name):
         return tuple(checksums.parse(name, content).sums) if content is not None else ()
-    about = checksums.subject(name)
-    if about is not None:
-        return (about,)
-    about = signatures.subject(name)
-    if about is None or (content is not None and not _is_signature(name, content)):
+    subject = checksums.subject(name)
+    if subject is not None:
+        return (subject,)
+    subject = signatures.subject(name)
+    if subject is None or (content is not None and not _is_signature(name, content)):
         return ()
-    if read is None or not checksums.is_list(about):
-        return (about,)
-    return about, *covered(about, read(about))
+    if read is None or not checksums.is_list(subject):
+        return (subject,)
+    return subject, *covered(subject, read(subject))
 
 
 def judge(
@@ -130,11 +151,15 @@ def judge(
     file = Data(path)
     file.know("sha256", bytes.fromhex(sha256))
     if checksums.is_sidecar(name):
-        return _judge_checksums(file, name, checks, signers, read, data, now)
+        verdict = _judge_checksums(file, name, checks, signers, read, data, now)
+        signs = checks.signature is Demand.REQUIRED or (checks.signature is not Demand.OFF and checksums.is_list(name))
+        return replace(verdict, is_sidecar=checks.checksum is not Demand.OFF or signs)
     if signatures.subject(name) is not None:
         content = _content(file)
         if _is_signature(name, content):
-            return _judge_signature(file, name, content, checks, signers, read, data, now)
+            verdict = _judge_signature(file, name, content, checks, signers, read, data, now)
+            used = checks.signature is not Demand.OFF or checks.checksum is Demand.REQUIRED
+            return replace(verdict, is_sidecar=used)
     return _judge_file(file, name, checks, signers, read, now)
 
 
@@ -177,14 +202,14 @@ def _judge_checksums(
         return Verdict(Outcome.REJECT, fields, problem)
     if checks.checksum is not Demand.OFF:
         states = set()
-        for about, sums in sidecar.sums.items():
-            path = data(about)
-            found = _compare(Data(path), about, name, sums) if path is not None else _Finding("missing")
+        for subject, sums in sidecar.sums.items():
+            path = data(subject)
+            found = _compare(Data(path), subject, name, sums) if path is not None else _Finding("missing")
             states.add(found.state)
             problem = problem or found.problem
-        failed = "failed" in states or sidecar.problem
-        fields["file.checksum"] = "failed" if failed else "ok" if "ok" in states else "missing"
-        if not failed and "ok" not in states:
+        wrong = "failed" in states or sidecar.problem
+        fields["file.checksum"] = "failed" if wrong else "ok" if "ok" in states else "missing"
+        if not wrong and "ok" not in states:
             problem = "no file that it is about is there"
     if checks.signature is not Demand.OFF:
         try:

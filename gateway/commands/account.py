@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.commands.check import USUAL, configuration
+from gateway.commands.check import DEFAULT, configuration
 from gateway.commands.looking import add_json, table
 from gateway.commands.terminal import Page
 from parsers.errors import OperatorError, Place
@@ -54,13 +54,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--network", metavar="NETWORK", action="append", default=[], help=help_)
     add.add_argument("--expires", metavar="DATE", help="its last day, e.g. 2027-01-31")
     add.add_argument("--content", choices=("files", "syslog"), help="syslog: its files are logs, each line a message")
+    add.add_argument("--quota", metavar="SIZE", type=_size, help="octets that may be in its folder, e.g. 10GiB")
     key.add_argument("key", metavar="KEY", help="a public key: its file, its line, or - for standard input")
     key.add_argument("--remove", action="store_true", help="take it away; KEY may be its fingerprint or comment too")
     add_json(listed, "one JSON object a line")
     for verb in (add, password, key, listed, disable, enable, remove):
         where = verb.add_mutually_exclusive_group()
-        where.add_argument("--config", metavar="FILE", type=Path, help=f"default: {USUAL}")
+        where.add_argument("--config", metavar="FILE", type=Path, help=DEFAULT)
         where.add_argument("--dir", metavar="DIR", type=Path, help="the folder that gateway.yaml is in")
+
+
+def _size(text: str) -> str:
+    """Let a size pass as a configuration would have it."""
+    from gateway.terms_config import MAX_OCTETS
+    from rules.schema import Problems
+    from rules.strict_yaml import ScalarNode
+    from rules.values import as_size
+
+    try:
+        as_size(1, MAX_OCTETS)(ScalarNode(Place("--quota"), text, plain=True), Problems())
+    except OperatorError as error:
+        raise argparse.ArgumentTypeError(error.problem) from None
+    return text
 
 
 def _add_password(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     from gateway.config import load
 
     with in_one_line():
-        config = load(configuration(args.config or args.dir or USUAL))
+        config = load(configuration(args.config or args.dir))
     match args.verb:
         case "list":
             return _list(config, as_json=args.json)
@@ -120,6 +135,7 @@ def _add(config: Config, args: argparse.Namespace) -> None:
         "networks": args.network,
         "expires": args.expires,
         "content": args.content,
+        "quota": {"octets": args.quota} if args.quota else None,
     }
     values.update({key: value for key, value in more.items() if value})
     _change(config, args.name, lambda text: add_account(text, args.name, values))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +22,18 @@ if TYPE_CHECKING:
 HELP = "load everything, run the rules' tests, say what is wrong"
 
 USUAL = Path("gateway.yaml")
+INSTALLED = Path("/etc/gateway/gateway.yaml")
+"""Where a machine's own gateway has its configuration: it is meant where the folder has none."""
+
+DEFAULT = f"default: {USUAL}, else {INSTALLED}"
+"""Which configuration a command takes, for its help."""
+
 COLOURS = {"error": BAD, "warning": DOUBTFUL, "note": DIM}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, default=USUAL, help=f"default: {USUAL}")
+    parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help=DEFAULT)
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -42,19 +49,40 @@ def run(args: argparse.Namespace) -> int:
     return 1 if "error" in kinds or (args.strict and "warning" in kinds) else 0
 
 
-def configuration(file: Path) -> Path:
-    """Return the configuration file; a folder stands for the gateway.yaml in it.
+def usual_configuration() -> Path | None:
+    """Return the configuration that is meant where none is named: this folder's, else the installed one, if any."""
+    return next((file for file in (USUAL, INSTALLED) if _is_there(file)), None)
+
+
+def configuration(file: Path | None) -> Path:
+    """Return the configuration file; a folder stands for the gateway.yaml in it, None for the usual one.
 
     Raises:
         OperatorError: there is none.
     """
-    if file.is_dir():
+    if file is None:
+        file = usual_configuration()
+        if file is None:
+            near = sorted(Path().glob("*/gateway.yaml"))
+            advice = f"did you mean {near[0]}?" if near else "`gateway init DIR` makes one"
+            raise OperatorError(f"there is no configuration, neither {USUAL} here nor {INSTALLED}; {advice}")
+        return file
+    if os.path.isdir(file):  # noqa: PTH112 -- False too for what is out of reach, which its reader tells
         file /= "gateway.yaml"
-    if not file.exists():
-        near = sorted(Path().glob("*/gateway.yaml"))
-        advice = f"; did you mean {near[0]}?" if near and file == USUAL else "; `gateway init DIR` makes one"
-        raise OperatorError(f"this configuration does not exist{advice}", Place(str(file)))
+    if not _is_there(file):
+        raise OperatorError("this configuration does not exist; `gateway init DIR` makes one", Place(str(file)))
     return file
+
+
+def _is_there(file: Path) -> bool:
+    """Tell whether there is such a file; what is out of reach may be there, and whoever reads it says why."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @dataclass(slots=True)
@@ -194,7 +222,8 @@ def _cannot_start(task: Task) -> Iterator[str]:
     if "/" in program:
         place = Path(task.cwd, program)
         if not place.exists():
-            yield f"{task.name}: there is no file {place}"
+            advice = "; install one, or set `mail: {smtp: HOST}`" if task.mail is not None else ""
+            yield f"{task.name}: there is no file {place}{advice}"
         elif shutil.which(str(place)) is None:
             yield f"{task.name}: {place} is no program; chmod +x it"
     elif shutil.which(program, path=path) is None:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.commands.check import USUAL, configuration
+from gateway.commands.check import configuration
 from gateway.commands.looking import add_json, add_where, in_one_line, look, positive, since_when, stamp
 from gateway.commands.terminal import BAD, DIM, GOOD, Page
 
@@ -221,7 +221,7 @@ def _parser(args: argparse.Namespace) -> Parser:
     if args.config is None and args.state_dir is not None:
         return Parser(builtin_grammars())
     with in_one_line():
-        return load_all(configuration(args.config or USUAL)).parser
+        return load_all(configuration(args.config)).parser
 
 
 def _in_words(event: Event, now: float) -> list[str | tuple[str, str | None]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.commands.check import USUAL, configuration
+from gateway.commands.check import DEFAULT, INSTALLED, USUAL, configuration, usual_configuration
 from gateway.commands.parse import NONE, as_epoch, as_zone
 from gateway.commands.terminal import many
 from parsers.errors import OperatorError
@@ -35,8 +35,13 @@ NEAREST = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("line", metavar="LINE", help="the message; - reads messages from standard input")
-    parser.add_argument("--config", metavar="FILE", type=Path, help=f"default: {USUAL} where it is there")
+    parser.add_argument(
+        "line",
+        metavar="LINE",
+        help="the message; - reads messages from standard input; without --source, a JSON object whose event.dataset "
+        "is drop, files, emit or gateway is such an event of the gateway's own",
+    )
+    parser.add_argument("--config", metavar="FILE", type=Path, help=DEFAULT)
     parser.add_argument("--source", metavar="NAME", help="as if it came through this source of the configuration")
     parser.add_argument(
         "--framing",
@@ -81,7 +86,9 @@ def run(args: argparse.Namespace) -> int:
     shown = 0
     explainer = _Explainer(loaded)
     for start, stop in frames:
-        told = explainer.explain(Message(frames.data[start:stop], origin, now, start in frames.truncated))
+        message = Message(frames.data[start:stop], origin, now, start in frames.truncated)
+        own = _own(args, message) if args.source is None else None
+        told = explainer.explain(message) if own is None else explainer.explain_own(own)
         if args.json:
             print(json.dumps(told.to_dict(most), ensure_ascii=False))
         else:
@@ -103,13 +110,15 @@ def _load(file: Path | None) -> tuple[Loaded, list[str]]:
     from parsers.parse import Parser, builtin_grammars
     from rules.load import merge
 
-    if file is not None or USUAL.exists():
-        loaded = load_all(configuration(file or USUAL))
+    file = file or usual_configuration()
+    if file is not None:
+        loaded = load_all(configuration(file))
         off = len(loaded.errors)
         return loaded, [f"{many(off, 'fault')} in the rules: what is wrong is off; see `gateway check`"] if off else []
     config = Config(USUAL, Path(), Path("state"), (), library_names())
     rules, _ = merge(read_rules(config))
-    note = f"there is no {USUAL} here and no --config: the rules are those of the library, at their defaults"
+    nowhere = f"there is no {USUAL} here, no {INSTALLED} and no --config"
+    note = f"{nowhere}: the rules are those of the library, at their defaults"
     return Loaded(config, Parser(builtin_grammars()), rules, (), ()), [note]
 
 
@@ -156,6 +165,26 @@ def _origin(args: argparse.Namespace, loaded: Loaded) -> Origin:
     return Origin(args.source or "explain", trust, args.address, trusted=trusted, zone=zone or local_zone())
 
 
+def _own(args: argparse.Namespace, message: Message) -> Message | None:
+    """Return the event of our own that a text is as JSON; None where it is none."""
+    from rules.own_events import DROP, OWN, own_message
+
+    if not message.frame.lstrip().startswith(b"{"):
+        return None
+    try:
+        fields = json.loads(message.frame)
+    except ValueError:
+        return None
+    dataset = fields.get("event.dataset")
+    if not isinstance(dataset, str) or dataset not in OWN:
+        return None
+    known = args.trust or fields.get("gateway.trust")
+    usual = Trust.ACCOUNT if dataset == DROP else Trust.LOCAL
+    trust = next((trust for trust in Trust if trust.name.lower() == known), usual)
+    trusted = fields.get("gateway.trusted") is True
+    return own_message(fields, message.received, dataset, Origin(dataset, trust, args.address, trusted=trusted))
+
+
 def _within(address: str, networks: Sequence[Network]) -> bool:
     from rules.condition import InNetworks
     from rules.match import value_test
@@ -197,19 +226,22 @@ class Told:
     """What every stage said about one message.
 
     Attributes:
+        envelope: None for an event of our own, which has no form to be parsed.
         serving: the grammars that are tried for its program, those for any program left out.
         near: the form that came nearest, when none of those matched.
-        candidates: the names of the rules for which the sieve lets it through.
-        explanations: one for each rule.
+        candidates: the names of the rules for which the sieve lets it through, or which see an event of our own.
+        explanations: one for each rule; of an event of our own, for each that sees it.
+        rules: how many rules there are.
     """
 
     message: Message
-    envelope: Envelope
+    envelope: Envelope | None
     event: Event
     serving: tuple[str, ...]
     near: Near | None
     candidates: tuple[str, ...]
     explanations: tuple[Explanation, ...]
+    rules: int
     least_trust: Trust
 
     def to_dict(self, most: int | None) -> dict[str, object]:
@@ -249,7 +281,7 @@ class Told:
 
         return {
             "frame": {"octets": len(self.message.frame), "truncated": self.message.truncated},
-            "envelope": self.envelope.protocol,
+            "envelope": self.envelope.protocol if self.envelope else None,
             "grammar": self.event.fields.get("event.module"),
             "form": self.event.form,
             "nearest_form": self.near._asdict() if self.near else None,
@@ -295,5 +327,30 @@ class _Explainer:
             near,
             tuple(rules[index].name for index in wanted),
             tuple(explain_rule(rule, event, least_trust) for rule in rules),
+            len(rules),
             least_trust,
         )
+
+    def explain_own(self, message: Message) -> Told:
+        """Return what the rules say about an event of our own, which no sieve and no grammar sees."""
+        from rules.explain import explain_rule
+        from rules.own_events import own_event
+
+        event, rules = own_event(message), self._stages.rulebook.rules
+        least_trust = self._loaded.config.defaults.trust
+        seeing = [rule for rule in rules if _sees(rule, event)]
+        explanations = tuple(explain_rule(rule, event, least_trust) for rule in seeing)
+        return Told(
+            message, None, event, (), None, tuple(rule.name for rule in seeing), explanations, len(rules), least_trust
+        )
+
+
+def _sees(rule: Rule, event: Event) -> bool:
+    """Tell whether a rule is shown an event of our own: it did not cause it, and asks for it where it must."""
+    from rules.own_events import ANCESTORS, asks_for_own, is_own
+
+    ancestors = event.fields.get(ANCESTORS)
+    if isinstance(ancestors, list) and rule.name in ancestors:
+        return False
+    closing = rule.undo.match if rule.undo else None
+    return not is_own(event.fields) or asks_for_own(rule.match) or (closing is not None and asks_for_own(closing))

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page
 from parsers.event import FieldValue, lookup
 from rules.explain import Answer, Command, Explanation, nearest
+from rules.own_events import is_own
 from rules.rule import Undo
 from rules.words import words
 
 if TYPE_CHECKING:
     from gateway.commands.explain import Told
+    from parsers.envelopes.envelope import Envelope
 
 MAX_SHOWN = 200
 """Characters of one value that are shown."""
@@ -27,10 +29,14 @@ def show(told: Told, most: int | None) -> None:
     """Print what the stages said; of the rules that do not want the message at most so many; None: all."""
     page = Page()
     _frame(page, told)
-    _envelope(page, told)
-    _grammar(page, told)
-    _fields(page, told)
-    _sieve(page, told)
+    if told.envelope is None:
+        _fields(page, told)
+        _sight(page, told)
+    else:
+        _envelope(page, told, told.envelope)
+        _grammar(page, told, told.envelope)
+        _fields(page, told)
+        _sieve(page, told)
     _rules(page, told, most)
 
 
@@ -45,8 +51,8 @@ def _frame(page: Page, told: Told) -> None:
     page.row("sender", f"known by {origin.trust.name.lower()}{address}{trusted}; source {origin.dataset}")
 
 
-def _envelope(page: Page, told: Told) -> None:
-    envelope, fields = told.envelope, told.event.fields
+def _envelope(page: Page, told: Told, envelope: Envelope) -> None:
+    fields = told.event.fields
     what = {"plain": "plain: no header was found, all of it is text"}
     page.row("envelope", what.get(envelope.protocol, envelope.protocol))
     facility, severity = fields["log.syslog.facility.name"], fields["log.syslog.severity.name"]
@@ -67,11 +73,11 @@ def _envelope(page: Page, told: Told) -> None:
             page.row("", (f"{name:<9}", DIM), str("-" if value is None else value))
 
 
-def _grammar(page: Page, told: Told) -> None:
+def _grammar(page: Page, told: Told, envelope: Envelope) -> None:
     if told.event.form is not None:
         page.row("grammar", f"{told.event.fields['event.module']}, form {told.event.form}")
         return
-    program = told.envelope.appname
+    program = envelope.appname
     if not told.serving:
         whose = f"the program {program}" if program else "a text without a program's name"
         page.row(
@@ -80,7 +86,7 @@ def _grammar(page: Page, told: Told) -> None:
         return
     page.row("grammar", ("none", DOUBTFUL), f": no form of {', '.join(told.serving)} knows this text")
     if told.near is not None:
-        text = told.envelope.message
+        text = envelope.message
         page.row("", f"nearest is {told.near.form}, which agrees up to the mark:")
         page.row("", _shown(text[: told.near.agrees]), ("▸", BAD), (_shown(text[told.near.agrees :]), BAD))
 
@@ -90,6 +96,15 @@ def _fields(page: Page, told: Told) -> None:
     width = max(map(len, fields), default=0)
     for number, (name, value) in enumerate(fields.items()):
         page.row("" if number else "fields", (f"{name:<{width}} ", DIM), _shown(value))
+
+
+def _sight(page: Page, told: Told) -> None:
+    """Say how many rules are shown an event of our own; it goes through no sieve."""
+    if not told.rules:
+        page.row("rules", "there are none")
+        return
+    why = ": the rest does not ask for event.dataset: gateway, or caused it" if is_own(told.event.fields) else ""
+    page.row("event", f"of the gateway's own; {len(told.candidates)} of {told.rules} rules see it{why}")
 
 
 def _sieve(page: Page, told: Told) -> None:
@@ -168,6 +183,9 @@ def _wanting(page: Page, told: Told, one: Explanation) -> None:
 
 _VERBS = {
     "run": ("runs", "run"),
+    "decrypt": ("decrypts", "decrypt"),
+    "move": ("moves", "move"),
+    "delete": ("deletes", "delete"),
     "stream": ("gives it to", "give it to"),
     "mail": ("mails", "mail"),
     "forward": ("forwards it to", "forward it to"),

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.commands.check import USUAL, configuration
+from gateway.commands.check import configuration
 from gateway.commands.looking import add_json, add_where, in_one_line, iso, journal_folder, roughly, state_folder, when
 from gateway.commands.terminal import BAD, DIM, GOOD, Page, many
 
@@ -180,7 +180,7 @@ def _retention(args: argparse.Namespace) -> Retention | None:
     if args.state_dir is not None:
         return None
     with in_one_line():
-        return load(configuration(args.config or USUAL)).journal
+        return load(configuration(args.config)).journal
 
 
 def _size(octets: int) -> str:

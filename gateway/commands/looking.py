@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.commands.check import USUAL, configuration
+from gateway.commands.check import DEFAULT, configuration
 from gateway.commands.terminal import BOLD, Page
 from parsers.errors import OperatorError, Place
 
@@ -40,7 +40,7 @@ def add_where(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
         again: the command has declared it too, so that it can stand before the verb and after it.
     """
     usual = argparse.SUPPRESS if again else None
-    parser.add_argument("--config", metavar="FILE", type=Path, default=usual, help=f"default: {USUAL}")
+    parser.add_argument("--config", metavar="FILE", type=Path, default=usual, help=DEFAULT)
     help_ = "its state folder, where there is no configuration"
     parser.add_argument("--state-dir", metavar="DIR", type=Path, default=usual, help=help_)
 
@@ -69,7 +69,7 @@ def state_folder(args: argparse.Namespace) -> Path:
     from gateway.config import load
 
     with in_one_line():
-        return load(configuration(args.config or USUAL)).state
+        return load(configuration(args.config)).state
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _rules(args: argparse.Namespace) -> dict[str, Rule] | None:
     from rules.load import merge
 
     with in_one_line():
-        rules, _ = merge(read_rules(load(configuration(args.config or USUAL))))
+        rules, _ = merge(read_rules(load(configuration(args.config))))
     return {rule.name: rule for rule in rules}
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
+from datetime import datetime, time, timedelta
 from ipaddress import ip_address
 from socket import gethostname
 from typing import TYPE_CHECKING
 
-from gateway.commands.looking import Cell, iso, stamp
+from gateway.commands.looking import Cell, iso
 from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD
+from gateway.zone import local_zone
 from parsers.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def row(account: Account, now: float) -> list[Cell]:
         str(account.folder),
         ", ".join(_rights(account)),
         ", ".join(_ways(account)) or "-",
-        "-" if account.expires is None else stamp(account.expires, now),
+        "-" if account.expires is None else _end(account.expires),
         (state, colours[state]),
     ]
 
@@ -56,6 +58,15 @@ def _state(account: Account, now: float) -> str:
     if account.expires is not None and account.expires <= now:
         return "expired"
     return "active" if _ways(account) else "no login"
+
+
+def _end(expires: float) -> str:
+    """Return the last day, as `expires` has it; a time where the end is not that of a day."""
+    zone = local_zone()
+    moment = datetime.fromtimestamp(expires, zone)
+    if moment.time() == time():
+        return f"{moment - timedelta(days=1):%Y-%m-%d}"
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def _rights(account: Account) -> list[str]:

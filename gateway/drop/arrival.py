@@ -31,7 +31,7 @@ from gateway.drop.folder import FOLDER_MODE, OWN_MODE, Folder, open_file_in, ope
 from gateway.drop.names import is_unfinished, name_problem
 from gateway.drop.part import PARTS, Part, described
 from gateway.drop.placing import TAKEN, Placing
-from gateway.drop.record import Record, Standing
+from gateway.drop.record import COMPLETE, SIDECAR, Record, Standing
 from gateway.drop.visit import Refusal, Refused, Way
 
 
@@ -208,7 +208,7 @@ class Arrivals:
         record = replace(record, fields={**record.fields, **verdict.fields}, problem=verdict.problem)
         match verdict.outcome:
             case Outcome.ACCEPT:
-                return replace(record, standing=Standing.WHOLE)
+                return replace(record, standing=Standing.WHOLE, action=SIDECAR if verdict.is_sidecar else COMPLETE)
             case Outcome.HOLD:
                 return replace(record, standing=Standing.HELD, promised=True)
         return self.rejected(record, verdict.problem)

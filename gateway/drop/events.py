@@ -59,6 +59,10 @@ def file_fields(path: PurePath, size: int, sha256: str, modified: float) -> dict
 def file_event(record: Record, folder: Path, quarantine: Path) -> Message:
     """Make the event of a file that is whole: it is here, or in quarantine.
 
+    `event.action` is `upload-complete`, `upload-quarantined` or `log-failed`; or `sidecar-complete` for a checksum file
+    or a signature that the account's checks make use of, so that rules about files are not about these. One that does
+    not fit, or cannot be read, says why in `event.reason`.
+
     Args:
         record: what is known of it.
         folder: the account's.
@@ -69,6 +73,10 @@ def file_event(record: Record, folder: Path, quarantine: Path) -> Message:
     client = record.client
     by = f"by {client.protocol} from {host_port(client.address, client.port)}"
     words = f"{record.account} uploaded {shown(record.way)} ({counted(record.size, 'octet')}) {by}"
+    if rejected:
+        words = f"{words}; it is in quarantine: {record.problem}"
+    elif record.speaks_against:
+        words = f"{words}; it failed: {record.problem}"
     fields = {
         "event.action": record.action,
         "event.outcome": "failure" if rejected else "success",
@@ -77,10 +85,11 @@ def file_event(record: Record, folder: Path, quarantine: Path) -> Message:
             path, record.size, record.sha256, record.received if record.modified is None else record.modified
         ),
         **record.fields,
-        "message": f"{words}; it is in quarantine: {record.problem}" if rejected else words,
+        "message": words,
     }
     if rejected:
         fields["file.name"] = record.way[-1]  # rules are about names that people give
+    if rejected or record.speaks_against:
         fields["event.reason"] = record.problem
     return own_message(fields, record.received, DROP, origin_of(client, record.account))
 

@@ -14,7 +14,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from gateway.checks.checks import is_sidecar
+from gateway.checks.checks import about, is_sidecar
 from gateway.checks.signers import Signers
 from gateway.drop.account import Account, After, Content, Terms, Unpacking
 from gateway.drop.arrival import Arrivals
@@ -27,7 +27,14 @@ from gateway.drop.usage import Usage
 from gateway.drop.visit import Refusal, Refused, Way
 from gateway.log_files.log_feed import Fed
 from gateway.notice import Notify, host_port
-from gateway.notices.drop import EventDelayed, FolderTrouble, UploadComplete, UploadHeld, UploadQuarantined
+from gateway.notices.drop import (
+    EventDelayed,
+    FolderTrouble,
+    SidecarFailed,
+    UploadComplete,
+    UploadHeld,
+    UploadQuarantined,
+)
 from parsers.message import Message, Origin
 
 P = ParamSpec("P")
@@ -281,6 +288,9 @@ class Locker:
         if record.standing is Standing.REJECTED:
             where = str(self.arrivals.placing.quarantine(record.account).where((record.quarantine or "",)))
             self.around.notify(UploadQuarantined(record.account, file, where, record.problem))
+            return
+        if record.speaks_against:
+            self.around.notify(SidecarFailed(record.account, file, about(record.way[-1]), record.problem))
             return
         address = host_port(client.address, client.port)
         self.around.notify(UploadComplete(record.account, file, record.size, address, client.source))

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from gateway.checks.checks import failed
 from gateway.drop.account import OnConflict
 from gateway.drop.visit import Client, Way
 from parsers.event import FieldValue
@@ -18,6 +19,11 @@ from parsers.event import FieldValue
 VERSION = 1
 END = b"}\n"
 """How a record ends. One that does not was being written when the power failed, and its file never was whole."""
+
+
+COMPLETE = "upload-complete"
+SIDECAR = "sidecar-complete"
+"""`event.action` of a file that is here, and of one that is only a checksum or signature of others."""
 
 
 class Standing(enum.Enum):
@@ -46,8 +52,8 @@ class Record:
         promised: its client has been told that it is here.
         former: the unfinished name under which it stood.
         quarantine: its name in the account's quarantine, where it is rejected.
-        action: `event.action` of a rejected one.
-        problem: why it is rejected.
+        action: `event.action`.
+        problem: why it is rejected, or waits, or what a sidecar has found.
         fields: of its event: the connection's, and what the checks found.
     """
 
@@ -65,9 +71,14 @@ class Record:
     promised: bool = False
     former: Way | None = None
     quarantine: str | None = None
-    action: str = "upload-complete"
+    action: str = COMPLETE
     problem: str = ""
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
+
+    @property
+    def speaks_against(self) -> bool:
+        """Whether it is a sidecar that does not fit what it is about, or that cannot be read."""
+        return self.action == SIDECAR and failed(self.fields)
 
     @property
     def bookmark(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from gateway.drop.part import Part
 from gateway.drop.record import Record, Standing
 from gateway.drop.visit import Client, Entry, Refusal, Refused, Way
 from gateway.notice import host_port
-from gateway.notices.drop import UploadFailed
+from gateway.notices.drop import UploadFailed, UploadNotKept
 
 T = TypeVar("T")
 Steps = Generator[Deferred[Any], Any, T]
@@ -35,6 +35,14 @@ LUMP = 64 * 1024
 
 PIECE = 128
 """Octets that a piece costs beside its own."""
+
+_KINDS: Mapping[Refusal, type[UploadFailed]] = {
+    Refusal.QUOTA: UploadNotKept,
+    Refusal.TOO_LARGE: UploadNotKept,
+    Refusal.FULL: UploadNotKept,
+    Refusal.BROKEN: UploadNotKept,
+}
+"""What is told of an upload that its client is not to blame for."""
 
 
 class BoxUpload:
@@ -173,6 +181,7 @@ class BoxUpload:
         if self._refused is not None:
             raise self._refused
         pieces, self._pieces = self._pieces, []
+        record: Record | None = None
         try:
             record, size, repeated = yield self._locker.in_thread(self._complete, pieces)
             if record is not None:
@@ -182,8 +191,8 @@ class BoxUpload:
         except Refused as refused:
             self._refused = refused
             self._ended(self, None)
-            if refused.refusal not in {Refusal.FAILED_CHECK, Refusal.BROKEN}:
-                self._tell_failed(refused)
+            if record is None or refused.refusal not in {Refusal.FAILED_CHECK, Refusal.BROKEN}:
+                self._tell_failed(refused)  # else it is in quarantine, or here and its event is kept later
             raise
         modified = self._locker.around.now() if self._modified is None else self._modified
         entry = Entry(self.way[-1], is_folder=False, size=size, modified=modified)
@@ -279,7 +288,8 @@ class BoxUpload:
 def tell_failed(locker: Locker, account: str, client: Client, way: Way, refused: Refused) -> None:
     """Say that an upload came to nothing, to the operator and to the rules."""
     around = locker.around
-    around.notify(UploadFailed(account, shown(way), host_port(client.address, client.port), str(refused)))
+    kind = _KINDS.get(refused.refusal, UploadFailed)
+    around.notify(kind(account, shown(way), host_port(client.address, client.port), str(refused)))
     message = failed_event(client, account, way, refused.refusal, str(refused), around.now())
     around.journal.report(message, {}, keep=False).addErrback(lambda _: None)  # the gateway stops; it promised nothing
 

@@ -96,9 +96,15 @@ class Usage:
             self._counted = now
         taken = self._octets + sum(share.octets for share in self._shares.values())
         if quota.octets is not None and taken + octets > quota.octets:
-            raise Refused(Refusal.QUOTA, EXHAUSTED)
-        if files and quota.files is not None and self._files + len(self._shares) + files > quota.files:
-            raise Refused(Refusal.QUOTA, EXHAUSTED)
+            raise _exhausted(octets, taken, quota.octets, "octets")
+        standing = self._files + len(self._shares)
+        if files and quota.files is not None and standing + files > quota.files:
+            raise _exhausted(files, standing, quota.files, "files")
+
+
+def _exhausted(more: int, taken: int, most: int, nouns: str) -> Refused:
+    words = f"{EXHAUSTED}: {taken:,} of {most:,} {nouns} are taken, and {more:,} more would not fit"
+    return Refused(Refusal.QUOTA, words)
 
 
 def measure(path: Path, apart: Collection[str] = ()) -> tuple[int, int]:

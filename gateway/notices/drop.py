@@ -30,14 +30,36 @@ class UploadHeld(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class SidecarFailed(Notice):
+    """A checksum or signature does not fit what it is about, or cannot be read.
+
+    A file that had its event before is not moved for it: a rule may have used it, or taken it away.
+    """
+
+    level = "warn"
+    words = "drop: {account}: {file}, the checksum or signature of {about}, failed: {problem}"
+    account: str
+    file: str
+    about: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class UploadFailed(Notice):
-    """An upload came to nothing; nothing of it is there."""
+    """An upload came to nothing, and its client is why: it was cut, or its name is taken; nothing of it is there."""
 
     words = "drop: {account}: {file} from {address} was not taken: {problem}"
     account: str
     file: str
     address: str
     problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadNotKept(UploadFailed):
+    """An upload came to nothing for want of room, or because the server could not keep it; nothing of it is there."""
+
+    level = "warn"
 
 
 @dataclass(frozen=True, slots=True)

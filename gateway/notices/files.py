@@ -130,6 +130,18 @@ class FileRejected(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class FileSidecarFailed(Notice):
+    """A checksum or signature does not fit what it is about, or cannot be read."""
+
+    level = "warn"
+    words = "{source}: {path}, the checksum or signature of {about}, failed: {problem}"
+    source: str
+    path: str
+    about: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileNotKept(Notice):
     """A file's event, or what a log caused, could not be kept; that is tried again."""
 

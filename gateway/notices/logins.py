@@ -79,6 +79,15 @@ class NoAccounts(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class AccountsGone(Notice):
+    """The accounts file was there, and is no more: all accounts went with it."""
+
+    level = "error"
+    words = "{file} is gone, so that nobody can log in to the drop box any more; put it back, from a backup say"
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountsKept(Notice):
     """The accounts file has an error; what was read before stays in use."""
 

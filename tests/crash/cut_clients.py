@@ -169,6 +169,7 @@ class FtpUploader(Uploader):
         control: the relay of the control connection, `data` that of the last data connection.
         stop: set: nothing more is begun.
         short: set: the client itself ends the file under way before its end, with FIN and without close_notify.
+        polite: set: it ends it with close_notify instead, and closes the control connection without waiting.
     """
 
     def __init__(self, server: Server, names: Sequence[str], tls: Tls) -> None:
@@ -177,6 +178,7 @@ class FtpUploader(Uploader):
         self.data: Relay | None = None
         self.stop = threading.Event()
         self.short = threading.Event()
+        self.polite = threading.Event()
         self._server = server
         self._tls: Tls = tls
         self._begun: set[str] = set()
@@ -231,6 +233,9 @@ class FtpUploader(Uploader):
     def _upload(self, ftp: ftplib.FTP_TLS, name: str) -> None:
         with ftp.transfercmd(f"STOR {name}") as connection, suppress(OSError):  # the reply says what came of it
             self._send(connection, content_of(name))
+        if self.polite.is_set() and self.stop.is_set():
+            ftp.close()
+            return
         if ftp.voidresp().startswith("226"):
             self.acknowledged.add(name)
 
@@ -240,6 +245,9 @@ class FtpUploader(Uploader):
                 connection.shutdown(socket.SHUT_WR)
                 self.stop.set()
                 return
+            if self.polite.is_set():
+                self.stop.set()
+                break
             connection.sendall(content[start : start + PIECE])
             time.sleep(PAUSE)
         connection.unwrap()  # type: ignore[attr-defined]  # it is an SSLSocket: close_notify, and the server's

@@ -108,6 +108,10 @@ class Rounds:
 
         self._cut_each(self._some(self._ftp), cut)
 
+    def ftp_polite(self) -> None:
+        """The close_notify of TLS in the middle of a file, then no control connection: what curl does out of time."""
+        self._cut_each(self._some(self._ftp), lambda client: client.polite.set())
+
     def ftp_control(self) -> None:
         """The control connections are gone, while the data goes on to its proper end."""
 
@@ -232,6 +236,7 @@ def kinds(rounds: Rounds) -> dict[str, Callable[[], None]]:
     return {
         "FTP: RST of the data connection": rounds.ftp_reset,
         "FTP: FIN without close_notify": rounds.ftp_fin,
+        "FTP: close_notify, then the control connection closed": rounds.ftp_polite,
         "FTP: control connection lost": rounds.ftp_control,
         "FTP: kill -9 of the client": rounds.ftp_client,
         "FTP: kill -9 of the gateway": rounds.ftp_gateway,

@@ -174,6 +174,16 @@ def test_resuming_is_refused(
     arrived(box, name, b"the first half\n", "reader")
 
 
+def test_a_client_that_gives_up_leaves_no_file(box: DropBox, tmp_path: Path) -> None:
+    """Out of time, curl ends the data connection as politely as if it were done, and leaves."""
+    file = written(tmp_path / "half", bytes(2_000_000))
+    ended = curl(box.server("web"), file, options=["--limit-rate", "400k", "--max-time", "1"])
+    assert ended.returncode == 28, ended
+    box.wait_until(lambda: not box.files.parts("web"), "the end of the upload")
+    assert file.name not in box.files.visible("web")
+    assert file.name not in box.files.uploads_by_name()
+
+
 @pytest.mark.parametrize("client", dict.fromkeys(client for client, _ in WAYS))
 def test_overwriting_is_refused(box: DropBox, tmp_path: Path, client: str) -> None:
     """A name that is taken stays with its file, whoever asks for it how."""

@@ -26,6 +26,7 @@ from gateway.drop_config import DropSettings
 from gateway.log_files.log_feed import Fed
 from parsers.event import FieldValue
 from parsers.message import Message, Origin
+from tests.gateway.own_kinds import assert_known
 from tests.gateway.told import Told
 
 T = TypeVar("T")
@@ -87,6 +88,7 @@ class KeptJournal:
         self, message: Message, bookmarks: Mapping[str, str | None] | None = None, *, keep: bool = True
     ) -> Deferred[None]:
         """Take an event, and bookmarks with it."""
+        assert_known(message)
 
         def commit() -> None:
             event = {**json.loads(message.frame), "event.dataset": message.origin.dataset}

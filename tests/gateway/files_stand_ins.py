@@ -21,6 +21,7 @@ from gateway.sources.files.source import FilesWatcher
 from gateway.zone import local_zone
 from parsers.errors import Place
 from parsers.message import Batch, Message
+from tests.gateway.own_kinds import assert_known
 from tests.gateway.told import Told
 
 reactor: Any = _reactor
@@ -57,6 +58,7 @@ class Disk:
         """Take an event."""
         assert message.origin.dataset == "files"
         assert keep
+        assert_known(message)
         return self._keep(lambda: self.events.append(json.loads(message.frame)), bookmarks or {})
 
     def note(self, bookmarks: Mapping[str, str | None]) -> Deferred[None]:

@@ -123,14 +123,14 @@ def test_a_first_account(house: House, type_in: Type) -> None:
 
 def test_a_generated_password_is_shown_once(house: House) -> None:
     """And it is the account's."""
-    out = house.done(
-        "add", "bob", "--generate", "--folder", "/data/in", "--expires", "2027-01-31", "--content", "syslog"
-    )
+    more = ["--expires", "2027-01-31", "--content", "syslog", "--quota", "10MiB"]
+    out = house.done("add", "bob", "--generate", "--folder", "/data/in", *more)
     password = next(line.partition(": ")[2] for line in out.splitlines() if line.startswith("password: "))
     bob = house.accounts()["bob"]
     assert len(password) == 24
     assert is_password(bob, password)
     assert (bob.folder, bob.terms.content.value) == (Path("/data/in"), "syslog")
+    assert bob.terms.quota.octets == 10 * 1024**2
     out = house.done("password", "bob", "--generate")
     assert password not in out
     assert not is_right(house.accounts()["bob"], password)
@@ -232,11 +232,14 @@ def test_an_account_is_removed(house: House) -> None:
 def test_the_list(house: House) -> None:
     """A table for people and lines of JSON for programs; no hash is shown."""
     assert "there are no accounts" in house.done("list")
-    house.write(FILE + f"dave: {{keys: [{KEY}], expires: 2020-01-01}}\neve: {{rights: [upload, read]}}\n")
+    eve = "eve: {rights: [upload, read], expires: 2099-12-31T18:00}\n"
+    house.write(FILE + f"dave: {{keys: [{KEY}], expires: 2020-01-01}}\n{eve}")
     out = house.done("list")
     assert [line.split()[0] for line in out.splitlines()] == ["NAME", "alice", "till", "carol", "dave", "eve"]
     assert [line.split()[-1] for line in out.splitlines()[1:]] == ["active", "active", "disabled", "expired", "login"]
     assert "password, 2 keys" in out
+    assert "  2020-01-01  " in out
+    assert "  2099-12-31 18:00:00  " in out
     assert "argon2" not in out
     found = [json.loads(line) for line in house.done("list", "--json").splitlines()]
     assert [one["state"] for one in found] == ["active", "active", "disabled", "expired", "no login"]

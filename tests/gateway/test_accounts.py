@@ -26,7 +26,7 @@ from gateway.accounts.accounts_file import AccountsFile, read_accounts, read_acc
 from gateway.accounts.public_keys import PublicKeyError, fingerprint, key_line, parse_public_key, parse_public_keys
 from gateway.drop.account import Account, Checks, Content, Demand, Quota, Right, Terms
 from gateway.drop_config import CHECKER, DropSettings
-from gateway.notices.logins import AccountsDoubtful, AccountsKept, AccountsRead, NoAccounts
+from gateway.notices.logins import AccountsDoubtful, AccountsGone, AccountsKept, AccountsRead, NoAccounts
 from rules.step import Task
 from tests.gateway.test_passwords import Threads
 from tests.gateway.told import Told
@@ -304,7 +304,8 @@ def test_a_changed_file_is_read_again(house: House) -> None:
     assert house.write(f"alice: {{keys: [{KEY}], disabled: true}}\ncarol: {{keys: [{KEY}]}}\n") == {"alice"}
     house.file.unlink()
     assert house.accounts.poll() == {"alice", "carol"}
-    assert house.told[-1] == NoAccounts(str(house.file))
+    house.write("")
+    assert house.told[-2:] == [AccountsGone(str(house.file)), NoAccounts(str(house.file))]
 
 
 def test_a_broken_file_keeps_the_accounts(house: House) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from gateway import clock, loading
-from gateway.commands import main
+from gateway.commands import check, main
 from parsers.grammars import json_cee, sshd
+from tests.gateway.online import run
 from tests.made_certificates import SERVER, make
 
 SOUND = """
@@ -124,6 +125,24 @@ def test_a_configuration_that_is_not_there(
     assert "nowhere.yaml: this configuration does not exist; `gateway init DIR` makes one" in capsys.readouterr().err
 
 
+def test_where_an_installed_configuration_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This folder's comes first, then the installed one; every command takes it, and where none is, both are named."""
+    installed, elsewhere = folder / "etc" / "gateway.yaml", folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr(check, "INSTALLED", installed)
+    nowhere = f"there is no configuration, neither gateway.yaml here nor {installed}; `gateway init DIR` makes one"
+    commands = (["check"], ["jobs"], ["events"], ["journal", "status"], ["account", "list"])
+    assert [nowhere in run(*words).err for words in commands] == [True] * len(commands)
+    installed.parent.mkdir()
+    for file in (folder / "gateway.yaml", folder / "rules.yaml"):
+        file.rename(installed.parent / file.name)
+    assert f"{installed}: fine" in run("check").out
+    assert "there are no accounts" in run("account", "list").out
+    (elsewhere / "gateway.yaml").write_text("sources: {}")
+    assert "\ngateway.yaml does not load" in run("check").out
+
+
 def test_no_rules_is_worth_a_word(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing would ever happen."""
     (folder / "gateway.yaml").write_text("sources: {here: {tcp: 1514}}\n")
@@ -219,7 +238,7 @@ def test_all_parts_of_a_rule_are_looked_at(folder: Path, capsys: pytest.CaptureF
     for words in (
         "parts/undo/1: there is no program no-such-undo",
         "parts/on_failure/2: there is no program no-such-stream",
-        "parts/on_failure/1: there is no file /no/sendmail",
+        "parts/on_failure/1: there is no file /no/sendmail; install one, or set `mail: {smtp: HOST}`",
         "hears/do/1 pauses the rule itself",
     ):
         assert any(problem.startswith(words) for problem in problems), (words, problems)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from gateway.drop.budget import Budget
 from gateway.notice import Notice
 from gateway.notices.checks import SignersKept, SignersReloaded
 from parsers.errors import OperatorError
+from parsers.event import FieldValue
 from tests.gateway import signature_samples as samples
 from tests.gateway.signature_samples import DATA, SSH_KEYS, SSH_SIGNATURES
 
@@ -72,6 +74,11 @@ class Drop:
         verdict = judge(path, name, digest, checks, self.signers, read=self.read, data=self.data, now=now)
         assert "\n" not in verdict.problem
         return verdict
+
+
+def sidecar(outcome: Outcome, fields: Mapping[str, FieldValue], problem: str = "") -> Verdict:
+    """Return the verdict on a sidecar."""
+    return Verdict(outcome, fields, problem, is_sidecar=True)
 
 
 @pytest.fixture
@@ -208,7 +215,7 @@ def test_a_signed_list_signs_what_is_in_it(drop: Drop) -> None:
     assert drop.judge(checks, {"SHA256SUMS": samples.SHA256SUMS}).outcome is Outcome.HOLD
     ok = Verdict(Outcome.ACCEPT, {"file.signature": "ok", "file.signer": OPENPGP})
     assert drop.judge(checks, {"SHA256SUMS.asc": samples.SHA256SUMS_BY_ALICE}) == ok
-    assert drop.judge(checks, {}, "SHA256SUMS") == ok
+    assert drop.judge(checks, {}, "SHA256SUMS") == replace(ok, is_sidecar=True)
     failed = {"file.signature": "failed"}
     wrong = drop.judge(checks, {NAME: b"changed"})
     assert (wrong.outcome, wrong.fields) == (Outcome.REJECT, failed)
@@ -222,11 +229,11 @@ def test_a_signed_list_signs_what_is_in_it(drop: Drop) -> None:
 
 def test_a_checksum_file_is_judged_by_what_is_there(drop: Drop) -> None:
     """It comes in always; its event says how the files fare that it is about."""
-    missing = Verdict(Outcome.ACCEPT, {"file.checksum": "missing"}, "no file that it is about is there")
+    missing = sidecar(Outcome.ACCEPT, {"file.checksum": "missing"}, "no file that it is about is there")
     assert drop.judge(CHECKSUM, {"x.csv.sha256": SHA256}, "x.csv.sha256") == missing
     assert drop.judge(CHECKSUM, {"SHA256SUMS": f"{SHA256}  {NAME}\n"}, "SHA256SUMS") == missing
     assert drop.judge(CHECKSUM_REQUIRED, {}, "SHA256SUMS") == missing
-    ok = Verdict(Outcome.ACCEPT, {"file.checksum": "ok"})
+    ok = sidecar(Outcome.ACCEPT, {"file.checksum": "ok"})
     assert drop.judge(CHECKSUM, {NAME: DATA}, "x.csv.sha256") == ok
     assert drop.judge(CHECKSUM, {"SHA256SUMS": f"{SHA256}  {NAME}\n{WRONG}  gone\n"}, "SHA256SUMS") == ok
     wrong = drop.judge(CHECKSUM, {NAME: b"changed"}, "x.csv.sha256")
@@ -239,11 +246,12 @@ def test_a_checksum_file_that_cannot_be_read(drop: Drop, name: str) -> None:
     """It comes in where checks are optional; where one is required, nothing comes in that only has the name."""
     verdict = drop.judge(CHECKSUM, {name: "#!/bin/sh\nrm -rf /\n"}, name)
     words = f"{name} line 2: no checksum: 'rm -rf /'"
-    assert verdict == Verdict(Outcome.ACCEPT, {"file.checksum": "failed"}, words)
+    assert verdict == sidecar(Outcome.ACCEPT, {"file.checksum": "failed"}, words)
+    assert verdict.speaks_against
     rejected = drop.judge(CHECKSUM_REQUIRED, {}, name)
-    assert rejected == Verdict(Outcome.REJECT, {"file.checksum": "failed"}, words)
+    assert rejected == sidecar(Outcome.REJECT, {"file.checksum": "failed"}, words)
     rejected = drop.judge(drop.signature(Demand.REQUIRED), {}, name)
-    assert rejected == Verdict(Outcome.REJECT, {"file.signature": "failed"}, words)
+    assert rejected == sidecar(Outcome.REJECT, {"file.signature": "failed"}, words)
 
 
 def test_a_signature_file_is_judged_by_what_is_there(drop: Drop) -> None:
@@ -251,12 +259,14 @@ def test_a_signature_file_is_judged_by_what_is_there(drop: Drop) -> None:
     checks = drop.signature(Demand.REQUIRED, Demand.REQUIRED)
     missing = {"file.checksum": "missing", "file.signature": "missing"}
     verdict = drop.judge(checks, {"x.csv.asc": samples.BY_ALICE}, "x.csv.asc")
-    assert verdict == Verdict(Outcome.ACCEPT, missing, "the file that it is about is not there")
+    assert verdict == sidecar(Outcome.ACCEPT, missing, "the file that it is about is not there")
     verdict = drop.judge(checks, {NAME: DATA}, "x.csv.asc")
     fields = {"file.checksum": "missing", "file.signature": "ok", "file.signer": OPENPGP}
-    assert verdict == Verdict(Outcome.ACCEPT, fields)
+    assert verdict == sidecar(Outcome.ACCEPT, fields)
+    assert not verdict.speaks_against
     verdict = drop.judge(checks, {NAME: b"changed"}, "x.csv.asc")
     assert (verdict.outcome, verdict.fields["file.signature"]) == (Outcome.ACCEPT, "failed")
+    assert verdict.speaks_against
     verdict = drop.judge(checks, {"SHA256SUMS": f"{WRONG}  x.csv.asc\n"}, "x.csv.asc")
     assert (verdict.outcome, verdict.fields) == (Outcome.REJECT, {"file.checksum": "failed"})
 
@@ -269,7 +279,34 @@ def test_what_is_only_called_like_a_signature_is_a_file(drop: Drop, name: str) -
     assert drop.judge(CHECKSUM_REQUIRED, encrypted, name).outcome is Outcome.HOLD
     rejected = drop.judge(CHECKSUM_REQUIRED, {"x.sig": "rubbish"}, "x.sig")
     words = "x.sig is no signature that can be read"
-    assert rejected == Verdict(Outcome.REJECT, {"file.checksum": "failed"}, words)
+    assert rejected == sidecar(Outcome.REJECT, {"file.checksum": "failed"}, words)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "checks"),
+    [
+        ("x.csv.sha256", SHA256, {"file.checksum": True, "file.signature": False, "required signature": True}),
+        ("SHA256SUMS", f"{SHA256}  x.csv", {"file.checksum": True, "file.signature": True, "required signature": True}),
+        ("x.csv.sig", "rubbish", {"file.checksum": False, "file.signature": True}),
+        ("x.csv.asc", samples.BY_ALICE, {"file.checksum": False, "file.signature": True, "required checksum": True}),
+        ("x.csv.asc", "a key", {"file.checksum": False, "file.signature": False}),
+        ("x.csv.gpg", b"\x85\x01\x0c", {"file.checksum": False, "file.signature": False}),
+        (NAME, DATA, {"file.checksum": False, "file.signature": False}),
+    ],
+)
+def test_what_no_check_makes_use_of_is_a_file(
+    drop: Drop, name: str, content: bytes | str, checks: dict[str, bool]
+) -> None:
+    """A sidecar is one by what is in it, where its own check is on or where only that lets it in unchecked itself."""
+    kinds = {
+        "file.checksum": CHECKSUM,
+        "file.signature": drop.signature(Demand.OPTIONAL),
+        "required checksum": CHECKSUM_REQUIRED,
+        "required signature": drop.signature(Demand.REQUIRED),
+    }
+    found = {kind: drop.judge(kinds[kind], {name: content}, name).is_sidecar for kind in checks}
+    assert found == checks
+    assert not drop.judge(Checks(Demand.OFF), {}, name).is_sidecar
 
 
 @pytest.mark.parametrize(
@@ -397,10 +434,10 @@ def test_any_octets_are_keys_or_refused(content: bytes) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["x.csv.sha256", "SHA256SUMS", "x.csv.sig", "x.csv.asc"]), st.binary(max_size=200))
-def test_no_octets_make_a_sidecar_right(drop: Drop, sidecar: str, content: bytes) -> None:
+def test_no_octets_make_a_sidecar_right(drop: Drop, beside: str, content: bytes) -> None:
     """Whatever lies beside a file, it never passes for what was required, and neither does it come in itself."""
     for checks in (CHECKSUM_REQUIRED, drop.signature(Demand.REQUIRED)):
-        for name in (NAME, sidecar):
-            verdict = drop.judge(checks, {sidecar: content}, name)
+        for name in (NAME, beside):
+            verdict = drop.judge(checks, {beside: content}, name)
             assert "ok" not in verdict.fields.values()
             assert name != NAME or verdict.outcome is not Outcome.ACCEPT

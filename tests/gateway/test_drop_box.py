@@ -24,9 +24,11 @@ from gateway.notices.drop import (
     FolderTrouble,
     PartsRemoved,
     RecordDamaged,
+    SidecarFailed,
     UploadComplete,
     UploadFailed,
     UploadHeld,
+    UploadNotKept,
     UploadQuarantined,
     UploadsFinished,
 )
@@ -383,10 +385,11 @@ def test_a_file_waits_for_its_checksum(house: DropHouse) -> None:
     assert refusal(house.session().upload(("a.csv",))).refusal is Refusal.TAKEN
     house.put("a.csv.sha256", f"{SUM}  a.csv\n".encode())
     assert house.files()["a.csv"] == DATA
-    assert [(event["file.name"], event["file.checksum"]) for event in house.journal.events] == [
-        ("a.csv.sha256", "ok"),
-        ("a.csv", "ok"),
+    assert [(event["file.name"], event["file.checksum"], event["event.action"]) for event in house.journal.events] == [
+        ("a.csv.sha256", "ok", "sidecar-complete"),
+        ("a.csv", "ok", "upload-complete"),
     ]
+    assert not house.told.of(SidecarFailed)
     assert not house.left_over()
 
 
@@ -420,6 +423,27 @@ def test_what_fails_its_check_goes_to_quarantine(house: DropHouse, late: bool) -
     assert house.files() == {"a.csv.sha256": wrong}
     assert house.told.of(UploadQuarantined)
     assert not house.left_over()
+
+
+def test_a_checksum_that_comes_too_late_to_hold_a_file_up_is_told(house: DropHouse) -> None:
+    """One that does not fit is a warning and says why in its event; its file has had its own, and stays."""
+    house.put("a.csv", DATA)
+    house.put("a.csv.sha256", f"{'0' * 64}  a.csv\n".encode())
+    (event,) = house.journal.of("sidecar-complete")
+    assert (event["file.name"], event["file.checksum"]) == ("a.csv.sha256", "failed")
+    problem = f"a.csv.sha256 line 1 says sha256 {'0' * 64}, 'a.csv' has {SUM}"
+    assert event["event.reason"] == problem
+    assert str(event["message"]).endswith(f"; it failed: {problem}")
+    assert house.told.of(SidecarFailed) == [SidecarFailed("alice", "/a.csv.sha256", "a.csv", problem)]
+    assert house.files()["a.csv"] == DATA
+    assert not house.quarantined()
+
+
+def test_without_checks_a_sidecar_is_a_file(house: DropHouse) -> None:
+    """Nothing makes use of it: rules are about it as about any other."""
+    house.with_terms(checks=Checks(Demand.OFF))
+    house.put("a.csv.sha256", b"anything")
+    assert [event["file.name"] for event in house.journal.of("upload-complete")] == ["a.csv.sha256"]
 
 
 def test_what_waits_in_vain_goes_to_quarantine(house: DropHouse) -> None:
@@ -494,7 +518,10 @@ def test_a_quota_counts_what_is_there_and_what_comes(house: DropHouse) -> None:
     house.put("a", b"x" * 600)
     upload = now(house.session().upload(("b",)))
     upload.write(b"x" * 401)
-    assert refusal(upload.finish()).refusal is Refusal.QUOTA
+    refused = refusal(upload.finish())
+    assert refused.refusal is Refusal.QUOTA
+    assert str(refused).endswith("exhausted: 600 of 1,000 octets are taken, and 401 more would not fit")
+    assert house.told.of(UploadNotKept)[0].level == "warn"
     house.put("b", b"x" * 400)
     assert refusal(house.session().upload(("c",))).refusal is Refusal.QUOTA
     (house.account.folder / "a").unlink()
@@ -527,6 +554,8 @@ def test_a_full_disk_is_said_and_leaves_nothing(house: DropHouse, monkeypatch: p
         assert not house.files(), name
     assert not house.journal.events
     assert house.told.of(FolderTrouble)
+    assert len(house.told.of(UploadNotKept)) == 4
+    assert UploadNotKept.level == "warn"
     house.put("a", DATA)
 
 

@@ -139,7 +139,7 @@ def check(house: DropHouse, name: str, after: int, *, acknowledged: bool, there:
     files, events = house.files(), house.journal.events
     whole = {DATA, SIDECAR, WRONG, *there.values()}
     assert all(octets in whole for octets in (*files.values(), *house.quarantined().values())), after
-    complete = [event for event in events if event["event.action"] == "upload-complete"]
+    complete = [event for event in events if event["event.action"] in {"upload-complete", "sidecar-complete"}]
     paths = [event["file.path"] for event in events]
     assert len(paths) == len(set(paths)), after
     data = [event for event in complete if event["file.hash.sha256"] == SUM]

@@ -250,3 +250,34 @@ def test_states_and_steps(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     rules = {rule["rule"]: rule for rule in explained(capsys, login)["rules"]}
     assert rules["bans"]["closes"]["key"] == ["192.0.2.7"]
     assert rules["bans"]["wanted"] is False
+
+
+def test_an_event_of_our_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --source, JSON is the event that it says it is: rules see it but those that caused it, and no grammar."""
+    (folder / "rules.yaml").write_text(
+        """
+- rule: invoices
+  match: {event.dataset: drop, event.action: upload-complete, file.name: {glob: "*.csv"}}
+  do: [{decrypt: {key: /k}}, {move: "${file.path}", to: done}, {delete: "${file.path}"}]
+- rule: failures
+  match: {event.dataset: gateway, event.outcome: failure}
+- rule: any
+  match: {event.outcome: failure}
+"""
+    )
+    fields = {"event.dataset": "drop", "event.action": "upload-complete", "file.name": "a.csv", "file.path": "/d/a.csv"}
+    told = explained(capsys, json.dumps(fields))
+    assert (told["envelope"], told["event"]["gateway.trust"]) == (None, "account")
+    assert [rule["rule"] for rule in told["rules"] if rule["wanted"]] == ["invoices"]
+    assert explained(capsys, json.dumps(fields), "--trust", "network")["event"]["gateway.trust"] == "network"
+    assert explained(capsys, json.dumps(fields), "--source", "net")["envelope"] == "plain"
+    assert main(["explain", json.dumps({**fields, "file.name": "a.txt"})]) == 0
+    assert "it is a.txt" in capsys.readouterr().out
+    assert main(["explain", json.dumps(fields)]) == 0
+    printed = capsys.readouterr().out
+    assert "of the gateway's own; 3 of 3 rules see it" in printed
+    for said in ("decrypts /d/a.csv with /k", "moves /d/a.csv to done", "deletes /d/a.csv"):
+        assert said in printed
+    ours = {"event.dataset": "gateway", "event.outcome": "failure", "gateway.ancestors": ["x"]}
+    assert explained(capsys, json.dumps(ours))["candidate_for"] == ["failures"]
+    assert explained(capsys, json.dumps({**ours, "gateway.ancestors": ["failures"]}))["candidate_for"] == []

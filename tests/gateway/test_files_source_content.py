@@ -9,6 +9,7 @@ from gateway.drop.account import After, Checks, Content, Demand
 from gateway.log_files.log_lines import Progress
 from gateway.notices.files import (
     FileRejected,
+    FileSidecarFailed,
     FileUnreadable,
     FileVanished,
     FileWaits,
@@ -53,6 +54,18 @@ class Checked(FilesCase):
         assert not self.disk.events
         (self.root / "a.csv.sha256").write_text(f"{hashlib.sha256(b'x').hexdigest()}  a.csv\n")
         await self.arrived("a.csv")
+
+    async def test_sidecar_comes_late_and_is_wrong(self) -> None:
+        """It is no file for rules about files, its event says why it failed, and that is a warning."""
+        await self.start(checks=Checks(Demand.OPTIONAL))
+        (self.root / "a.csv").write_bytes(b"x")
+        await self.arrived("a.csv")
+        (self.root / "a.csv.sha256").write_text("0" * 64)
+        await self.until(lambda: self.told.of(FileSidecarFailed))
+        (event,) = [event for event in self.disk.events if event["event.action"] == "sidecar-complete"]
+        assert event["file.checksum"] == "failed"
+        (notice,) = self.told.of(FileSidecarFailed)
+        assert (notice.about, notice.problem) == ("a.csv", event["event.reason"])
 
     async def test_what_it_is_about_goes(self) -> None:
         """A sidecar is not gone because the file that it is about goes while that is compared."""

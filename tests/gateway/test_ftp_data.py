@@ -18,7 +18,7 @@ from gateway.drop.account import WRITE_ONLY, Terms
 from gateway.drop.visit import Refusal, Refused
 from gateway.notices.ftp import ForeignData, NoDataPort
 from gateway.sources.ftp.data import FOREIGN_PATIENCE, PATIENCE, RETIREMENT
-from gateway.sources.ftp.streams import PLAIN_GRACE
+from gateway.sources.ftp.streams import GRACE
 from tests.gateway.ftp_stand_ins import ALL_RIGHTS, MemorySession
 from tests.gateway.test_ftp import World
 
@@ -48,7 +48,7 @@ class Data:
         """End the stream; return what is said on the control connection, a moment later."""
         assert self.protocol is not None
         self.protocol.connectionLost(how)
-        self.world.reactor.advance(PLAIN_GRACE)
+        self.world.reactor.advance(GRACE)
         return self.world.heard()
 
 
@@ -113,6 +113,24 @@ def test_a_dying_client_leaves_no_file(world: World) -> None:
     world.reactor.advance(1)
     assert world.logins.kept.files == {}
     assert world.logins.kept.aborted == ["the control connection is gone"]
+
+
+def test_who_leaves_politely_leaves_no_file(world: World) -> None:
+    """The control connection's end counts from its close_notify on, and also where a busy reactor reads it late."""
+    data = store(world)
+    data.send(b"abc")
+    assert data.protocol is not None
+    data.protocol.connectionLost(DONE)
+    world.transport.disconnecting = True  # what TLS says after close_notify
+    world.reactor.advance(GRACE)
+    assert world.logins.kept.files == {}
+    assert world.logins.kept.aborted == ["the control connection is gone"]
+    late = store(world)
+    assert late.protocol is not None
+    late.protocol.connectionLost(DONE)
+    world.reactor.callLater(GRACE, world.lose)
+    world.reactor.advance(GRACE)
+    assert world.logins.kept.files == {}
 
 
 def test_an_upload_ends_with_its_control_connection(world: World) -> None:
@@ -444,7 +462,7 @@ def test_active_mode_connects_to_the_client() -> None:
     protocol.makeConnection(StringTransport())
     protocol.dataReceived(b"abc")
     protocol.connectionLost(DONE)
-    world.reactor.advance(PLAIN_GRACE)
+    world.reactor.advance(GRACE)
     assert world.heard().startswith("226")
     world.say("EPRT |1|127.0.0.1|5000|", "STOR y")
     world.reactor.tcpClients[-1][2].clientConnectionFailed(None, Failure(ConnectError()))  # type: ignore[arg-type]

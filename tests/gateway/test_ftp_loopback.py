@@ -202,6 +202,37 @@ class Loopback(TestCase):
         assert self.logins.kept.files == {}
 
     @inlineCallbacks
+    def test_a_client_that_gives_up_politely_leaves_no_file(self) -> Any:
+        """A close_notify on the data connection proves nothing when the control connection ends with it, however."""
+
+        def client() -> None:
+            for version in VERSIONS:
+                for how in ("close_notify", "FIN", "RST"):
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+                    context.minimum_version = context.maximum_version = version
+                    ftp = ftplib.FTP_TLS(context=context, timeout=5)
+                    ftp.connect("127.0.0.1", self.port)
+                    ftp.login("web", PASSWORD.decode())
+                    ftp.prot_p()
+                    data = ftp.transfercmd("STOR x")
+                    data.sendall(b"half of it")
+                    data.unwrap()  # type: ignore[attr-defined]  # it is an SSLSocket: close_notify, and ours is awaited
+                    data.close()
+                    control = ftp.sock
+                    assert isinstance(control, ssl.SSLSocket)
+                    if how == "close_notify":
+                        control.unwrap().close()
+                    elif how == "RST":
+                        control.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    ftp.close()
+
+        yield self.run_client(client)
+        yield self.admission.close()
+        assert self.logins.kept.files == {}
+        assert self.logins.kept.aborted == ["the control connection is gone"] * 6
+
+    @inlineCallbacks
     def test_data_before_its_command_is_bounded(self) -> Any:
         """It waits in the kernels' buffers, and the client with it; with the command it is taken."""
         sent: list[int] = []

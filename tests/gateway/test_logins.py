@@ -29,6 +29,7 @@ from parsers.message import Message, Trust
 from rules.job import Attempt
 from rules.own_events import own_event
 from rules.step import Task
+from tests.gateway.own_kinds import assert_known
 from tests.gateway.test_accounts import BLOB
 from tests.gateway.test_passwords import CHEAP, RIGHT, Threads
 from tests.gateway.told import Told
@@ -87,6 +88,7 @@ class Desk:
     def report(self, message: Message, *, keep: bool) -> Deferred[None]:
         """Take an event; it is not kept unless a rule counts it."""
         assert not keep
+        assert_known(message)
         self.messages.append(message)
         self.events.append(own_event(message))
         return fail(RuntimeError("stopping")) if len(self.events) % 2 else succeed(None)

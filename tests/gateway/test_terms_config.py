@@ -106,7 +106,7 @@ def test_what_is_not_said_is_inherited() -> None:
         ("signature: required", 'name the files with the public keys of those who may sign: "signers: [FILE]"'),
         ("{signature: required, signers: [none.asc]}", "none.asc does not exist"),
         ("unfinished: [in/*.part]", "which has no slash"),
-        ("quota: 10GiB", "a mapping (key: value) is wanted here"),
+        ("quota: 10GiB", '"quota": a mapping is wanted here, such as {octets: 10GiB, files: 10000}'),
         ("quota: {octet: 5}", 'unknown key "octet" in "quota"; did you mean "octets"?'),
         ("speed: 10", "a size from 1,024 to"),
         ("speed: 1M", "write 1MiB"),

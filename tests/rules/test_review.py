@@ -58,6 +58,23 @@ def doubts(text: str, grammars: list[CompiledGrammar] = GRAMMARS) -> list[Doubt]
             "it counts by user.effective.name, which no message that it matches has",
         ),
         (
+            "match: {event.dataset: drop, event.action: upload-compleet}",
+            'no event of drop has event.action: upload-compleet; did you mean "upload-complete"?',
+        ),
+        ("match: {event.dataset: files, event.action: x}", "it can be file-complete, file-rejected, log-failed"),
+        (
+            "match: {event.dataset: [drop, files], file.paht: {glob: '*.csv'}}",
+            'no event of drop or files has the field file.paht; did you mean "file.path"?',
+        ),
+        (
+            "match: {event.dataset: drop, event.action: drop-login, file.name: a.csv}",
+            "no event of drop has both event.action: drop-login and file.name: a.csv",
+        ),
+        (
+            "match: {event.dataset: drop}, when: {count: 2, within: 1m, by: [source.pi]}",
+            'it counts by source.pi, which no message that it matches has; did you mean "source.ip"?',
+        ),
+        (
             "match: {any: [{event.action: ssh-logn}, {log.syslog.severity.name: warn}]}",
             "(and so for all 2 ways to fulfil it)",
         ),
@@ -88,6 +105,12 @@ def test_rules_that_never_fire(text: str, problem: str) -> None:
         "match: {event.module: json, event.action: deploy}",
         "match: {event.dataset: drop, event.action: upload-complete, file.name: {glob: '*.csv'}}",
         "match: {event.dataset: [files, drop], event.outcome: failure}",
+        "match: {event.dataset: [drop, syslog-tcp], event.action: ssh-login}",
+        "match: {event.action: upload-complete}",
+        "match: {event.dataset: drop}, do: {run: [echo, '${user.name} ${file.path} ${file.size} ${tls.version}']}",
+        "match: {event.dataset: files, event.action: file-complete}, do: {run: [echo, '${file.hash.sha256}']}",
+        "match: {event.dataset: drop}, do: [{decrypt: {key: /k}}, {move: '${file.decrypted.path}', to: done}]",
+        "match: {event.dataset: drop, event.action: drop-login}, when: {count: 2, within: 1m, by: [source.ip]}",
         "match: {source.port: {gt: 3, lt: 5}}",
         "match: {source.port: {ge: 4, le: 4}}",
         "match: {event.action: ssh-login}, do: {run: [echo, '${user.name} ${@timestamp} ${gateway.count}']}",
@@ -102,6 +125,14 @@ def test_commands_that_cannot_be_filled_in() -> None:
     """The rule fires, and its process can never start."""
     (doubt,) = doubts("match: {event.action: ssh-login}, do: {run: [echo, '${user.effective.name}']}")
     assert "r/do/1 wants ${user.effective.name}, which no message that it matches has" in doubt.problem
+
+
+def test_commands_of_the_drop_box_that_cannot_be_filled_in() -> None:
+    """Its events have known fields, and each action its own; no sender of JSON could make one."""
+    (misspelt,) = doubts("match: {event.dataset: drop}, do: {run: [echo, '${file.paht}']}")
+    assert misspelt.words.endswith('so it cannot be run; did you mean "file.path"?')
+    (absent,) = doubts("match: {event.dataset: drop, event.action: drop-login}, do: {delete: '${file.path}'}")
+    assert "r/do/1 wants ${file.path}" in absent.words
 
 
 def test_what_only_json_could_do() -> None:

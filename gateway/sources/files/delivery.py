@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from twisted.internet.defer import Deferred, inlineCallbacks
 
-from gateway.checks.checks import Outcome, Verdict, judge
+from gateway.checks.checks import Outcome, Verdict, about, judge
 from gateway.checks.signers import Signers
 from gateway.drop.account import After, Content, Demand
 from gateway.drop.budget import Budget
@@ -20,6 +20,7 @@ from gateway.notice import Notify
 from gateway.notices.files import (
     FileNotKept,
     FileRejected,
+    FileSidecarFailed,
     FileUnreadable,
     FileVanished,
     FileWaits,
@@ -189,6 +190,8 @@ class FileDelivery:
             yield self._deliver_log(path, look, self._around.feed)
         else:
             yield self._report(path, look, complete_event(self.source.name, path, look, now))
+        if not problem:
+            self._tell_sidecar(path, verdict)
         return None
 
     @inlineCallbacks
@@ -205,6 +208,11 @@ class FileDelivery:
             around.notify(LogUnreadable(source.name, path, fed.problem, fed.messages))
         yield self._report(path, look, event, {place: None}, rejected=fed.problem is not None)
         yield self._clear_leftover(path)
+
+    def _tell_sidecar(self, path: str, verdict: Verdict | None) -> None:
+        if verdict is not None and verdict.speaks_against:
+            subject = about(path.rpartition("/")[2])
+            self._around.notify(FileSidecarFailed(self.source.name, path, subject, verdict.problem))
 
     def _report(
         self, path: str, look: Look, event: Message, bookmarks: Bookmarks | None = None, *, rejected: bool = False

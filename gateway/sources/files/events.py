@@ -14,12 +14,21 @@ from rules.own_events import FILES, own_message
 
 
 def complete_event(source: str, path: str, look: Look, now: float, messages: int | None = None) -> Message:
-    """Make the event of a file that is whole and passed its checks; `messages` is how many lines a log had."""
-    fields: dict[str, FieldValue] = {"event.action": "file-complete", "event.outcome": "success"}
+    """Make the event of a file that is whole and passed its checks; `messages` is how many lines a log had.
+
+    Its action is `file-complete`; or `sidecar-complete` for a checksum file or a signature that the source's checks
+    make use of. One that does not fit, or cannot be read, says why in `event.reason`.
+    """
+    verdict = look.verdict
+    action = "sidecar-complete" if verdict is not None and verdict.is_sidecar else "file-complete"
+    fields: dict[str, FieldValue] = {"event.action": action, "event.outcome": "success"}
     words = f"{path} is complete ({counted(look.stamp.size if look.stamp else 0, 'octet')})"
     if messages is not None:
         fields["gateway.messages"] = messages
         words += f", and {counted(messages, 'message')} of it taken"
+    if verdict is not None and verdict.speaks_against:
+        fields["event.reason"] = verdict.problem
+        words += f"; it failed: {verdict.problem}"
     return _event(fields, source, path, look, now, words)
 
 

@@ -1,8 +1,10 @@
 """What runs over a data connection: a file that comes in, or octets that go out.
 
-A file is whole when the peer has ended its stream: over TLS with close_notify, which nobody else can send; in plain
-text with a FIN, which a dying client's kernel sends as well. So a plain stream's end counts only when the control
-connection is still there a moment later: the kernel of a client that died has closed both.
+A file is whole when the peer has ended its stream and stays to hear what came of it. Over TLS that end is close_notify,
+which nobody on the way can send; in plain text it is a FIN. Neither proves that all was sent: the kernel of a client
+that died sends a FIN, and a client that gives up in the middle (`curl --max-time`) ends TLS as politely as one that is
+done. Both leave the control connection at once, with no QUIT. So an end counts only when that is still there a moment
+later. Against a client that stops half-way and stays, only a checksum helps.
 """
 
 from __future__ import annotations
@@ -21,9 +23,15 @@ from zope.interface import implementer
 from gateway.drop.visit import Entry, Upload
 from gateway.sources.ftp.newlines import FromNetwork
 from gateway.sources.ftp.replies import Declined
+from gateway.tls import TruncatedStream
 
-PLAIN_GRACE = 0.05
-"""Seconds between the end of a plain stream and our belief in it: both of a dead client's FINs are sent at once."""
+GRACE = 0.05
+"""Seconds between the end of a stream and our belief in it: whoever gives up ends both connections in one go, and what
+it sent comes at once. It costs a client that uploads file after file so much for each; other clients do not notice."""
+
+TURNS = 3
+"""Turns of the reactor that follow: one that was held up has the end of the control connection still to read, which may
+stand behind octets, and TLS's before that of the socket."""
 
 CHUNK = 256 * 1024
 """Octets that are read of a file at a time."""
@@ -34,7 +42,7 @@ SHORT = 0.02
 
 class _State(enum.Enum):
     RUNNING = enum.auto()
-    ENDED = enum.auto()  # the peer has ended a plain stream
+    ENDED = enum.auto()  # the peer has ended it; whether that counts is not known yet
     FINISHING = enum.auto()  # it is whole, and being kept
     OVER = enum.auto()
 
@@ -113,18 +121,28 @@ class Stream(Protocol):
 class Receiving(Stream):
     """A file that comes in.
 
+    Args:
+        is_left: tells whether the client has ended its control connection: nobody waits for the reply then.
+
     Attributes:
         done: fires with what it has become; fails with Refused, or Declined (426) when it was cut.
     """
 
     def __init__(
-        self, upload: Upload, reactor: IReactorTime, idle: float, speed: int | None, *, text: bool, plain: bool
+        self,
+        upload: Upload,
+        reactor: IReactorTime,
+        idle: float,
+        speed: int | None,
+        *,
+        text: bool,
+        is_left: Callable[[], bool],
     ) -> None:
         super().__init__(reactor, idle, speed)
         self.done: Deferred[Entry] = Deferred()
         self._upload = upload
         self._newlines = FromNetwork() if text else None
-        self._plain = plain
+        self._is_left = is_left
 
     def dataReceived(self, data: bytes) -> None:
         """Hand on; read no more while there is no room for it."""
@@ -141,16 +159,13 @@ class Receiving(Stream):
         if self._state is not _State.RUNNING:
             return
         if not reason.check(ConnectionDone):
-            self.cut(f"the data connection broke off: {reason.getErrorMessage()}")
+            self.cut(_how_it_broke(reason.value))
             return
         self._state = _State.ENDED
         self._stop_timers()
         if self._newlines and (rest := self._newlines.end()):
             self._write(rest)
-        if self._plain:
-            self._after(PLAIN_GRACE, self._finish)
-        else:
-            self._finish()
+        self._after(GRACE, lambda: self._believe(TURNS))
 
     def cut(self, problem: str) -> None:
         """Have nothing of it stay; `done` fails when that is so."""
@@ -176,8 +191,12 @@ class Receiving(Stream):
         self._shut()
         self._upload.abort(problem).addBoth(lambda _: self.done.errback(failure))
 
-    def _finish(self) -> None:
-        if self._state is _State.ENDED:
+    def _believe(self, turns: int) -> None:
+        if self._is_left():
+            self.cut("the control connection is gone")
+        elif turns:
+            self._after(0, lambda: self._believe(turns - 1))
+        else:
             self._state = _State.FINISHING
             self._upload.finish().addBoth(self._finished)
 
@@ -198,6 +217,16 @@ class Receiving(Stream):
 
     def _producer(self) -> IPushProducer:
         return cast(IPushProducer, self.transport)
+
+
+def _how_it_broke(error: BaseException | None) -> str:
+    """Say how a data connection ended that did not end well."""
+    if not isinstance(error, TruncatedStream):
+        return "the data connection broke off"
+    words = str(error.args[0])
+    if "close_notify" in words:
+        return "the data connection ended without TLS's close_notify"
+    return f"the data connection broke off: {words}"
 
 
 @implementer(IPushProducer)

@@ -238,12 +238,15 @@ class Transfers(Folders):
             self.say(Reply(150, "Send it" if upload.way == way else f"Send it; it will be {shown(upload.way)}"))
         connection = await door.connection()
         self._check_cut()
-        speed, text, plain = self.visit.account.terms.speed, not self.binary, not self.protects_data
-        context = self.context
-        receiving = Receiving(upload, context.reactor, context.idle, speed, text=text, plain=plain)
+        speed, text, context = self.visit.account.terms.speed, not self.binary, self.context
+        receiving = Receiving(upload, context.reactor, context.idle, speed, text=text, is_left=self._is_left)
         self._stream = receiving
         connection.carry(receiving, context, protected=self.protects_data)
         return receiving
+
+    def _is_left(self) -> bool:
+        """Tell whether the control connection has ended; that of TLS ends with close_notify, before its socket."""
+        return bool(getattr(self.transport, "disconnecting", True))  # None has none
 
     def _called(self, way: Way) -> str:
         return way[-1] if way[:-1] == self.folder else shown(way)
