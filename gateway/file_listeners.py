@@ -16,16 +16,13 @@ from gateway.host_keys import load_host_keys
 from gateway.notice import Notify
 from gateway.notices.sftp import HostKeysKept
 from gateway.notices.sources import CertificateKept
-from gateway.open_source import OpenSource, bound_to
+from gateway.open_source import BACKLOG, OpenSource, bound_to, nothing_to_poll
 from gateway.server_certificate import ServerCertificate
 from gateway.source_config import Source
 from gateway.sources.admission import Admission, AdmittingFactory
 from gateway.sources.ftp.factory import FtpFactory
 from gateway.sources.sftp.factory import SftpFactory
 from parsers.errors import OperatorError
-
-BACKLOG = 1024
-"""Connections that the kernel holds for us while we are busy; it caps this at net.core.somaxconn."""
 
 
 class FileListeners:
@@ -143,7 +140,7 @@ class FileListeners:
             factory.source, factory.tries = changed, self._drop.settings.tries
             factory.idle, factory.handshake_timeout = limits.idle, limits.handshake_timeout
 
-        return OpenSource(source, bound_to(port), follow, _nothing, port.stopListening)
+        return OpenSource(source, bound_to(port), follow, nothing_to_poll, port.stopListening)
 
     def _watch(self, source: FilesSource) -> OpenSource:
         watcher = self._drop.watch(source)
@@ -158,7 +155,3 @@ class FileListeners:
 def _as_factory(factory: object) -> IProtocolFactory:
     assert IProtocolFactory.providedBy(factory)  # noqa: S101 -- conch's factory is one
     return factory
-
-
-def _nothing() -> None:
-    """There is nothing to look after."""

@@ -26,7 +26,7 @@ from gateway.file_source_config import FilesSource
 from gateway.handshakes import HalfHandshakes
 from gateway.notice import Notify
 from gateway.notices.sources import CannotListen, Listening, StoppedListening
-from gateway.open_source import OpenSource, bound_to
+from gateway.open_source import BACKLOG, OpenSource, bound_to, nothing_to_poll
 from gateway.origins import tcp_origin, tls_origin, udp_origin, unix_origin
 from gateway.pipeline import Pipeline
 from gateway.source_config import RelpStream, Source, TcpSource, TlsSource, UdpSource, UnixSource, kind_of
@@ -39,9 +39,6 @@ from gateway.tls import TLSFactory
 from gateway.tls_settings import TLSSettings
 from parsers.errors import OperatorError
 from parsers.message import Origin
-
-BACKLOG = 1024
-"""Connections that the kernel holds for us while we are busy; it caps this at net.core.somaxconn."""
 
 
 class Reactor(IReactorTCP, IReactorUDP, IReactorUNIXDatagram, IReactorTime):
@@ -196,7 +193,7 @@ class Listeners:
             outer.source = changed.name
             factory.stream, factory.origin_of, factory.context = changed.stream, tcp_origin(changed), self._context()
 
-        return OpenSource(source, bound_to(port), follow, _nothing, port.stopListening)
+        return OpenSource(source, bound_to(port), follow, nothing_to_poll, port.stopListening)
 
     def _listen_tls(self, source: TlsSource) -> OpenSource:
         settings = TLSSettings(source, self._notify, self._now)
@@ -305,7 +302,3 @@ def _why(error: Exception, source: Source) -> str:
     if errno == numbers.EADDRNOTAVAIL:
         return "this machine has no such address; `ip address` lists those it has"
     return str(getattr(reason, "strerror", None) or reason)
-
-
-def _nothing() -> None:
-    """There is nothing to look after."""

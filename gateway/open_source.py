@@ -10,6 +10,9 @@ from twisted.internet.interfaces import IListeningPort
 from gateway.notice import host_port
 from gateway.source_config import Source
 
+BACKLOG = 1024
+"""Connections that the kernel holds for us while we are busy; it caps this at net.core.somaxconn."""
+
 
 @dataclass(slots=True)
 class OpenSource:
@@ -33,3 +36,7 @@ def bound_to(port: IListeningPort) -> str:
     """Return the address that a port has got."""
     host = port.getHost()
     return host_port(host.host, host.port)  # type: ignore[attr-defined]
+
+
+def nothing_to_poll() -> None:
+    """There is nothing to look after."""

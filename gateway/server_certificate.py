@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.notice import Notify
 from gateway.notices.sources import CertificateExpires, CertificateKept, CertificateReloaded
 from gateway.tls_context import ReloadingContext
-from gateway.tls_settings import EXPIRY_WARNING
+from gateway.tls_settings import EXPIRY_WARNING, shown_date
 from parsers.errors import OperatorError
 
 Pairs = tuple[tuple[Path, Path], ...]
@@ -73,11 +72,9 @@ class ServerCertificate:
             self._tell()
 
     def _tell(self) -> None:
-        expires = datetime.fromtimestamp(self._context.expires, UTC).strftime("%Y-%m-%d")
-        self._notify(CertificateReloaded(self._source, expires))
+        self._notify(CertificateReloaded(self._source, shown_date(self._context.expires)))
         self._tell_expiry()
 
     def _tell_expiry(self) -> None:
         if self._context.expires - self._now() < EXPIRY_WARNING:
-            expires = datetime.fromtimestamp(self._context.expires, UTC).strftime("%Y-%m-%d")
-            self._notify(CertificateExpires(self._source, expires))
+            self._notify(CertificateExpires(self._source, shown_date(self._context.expires)))

@@ -87,7 +87,7 @@ class TLSSettings:
     def tell_expiry(self) -> None:
         """Say so when the certificate ends soon."""
         if self.context.expires - self._now() < EXPIRY_WARNING:
-            self._notify(CertificateExpires(self._source.name, _date(self.context.expires)))
+            self._notify(CertificateExpires(self._source.name, shown_date(self.context.expires)))
 
     def _load(self, source: TlsSource) -> ReloadingContext:
         pinned = source.peers.pins_certificate if source.peers.kind is PolicyKind.FINGERPRINT else None
@@ -105,7 +105,7 @@ class TLSSettings:
     def _tell(self, shown: tuple[bytes, ...], authorities: frozenset[bytes], former: TlsSource) -> bool:
         """Say what is new; tells whether whom we let in is."""
         if self.context.shown != shown:
-            self._notify(CertificateReloaded(self._source.name, _date(self.context.expires)))
+            self._notify(CertificateReloaded(self._source.name, shown_date(self.context.expires)))
             self.tell_expiry()
         peers = self._source.peers
         if (self.context.authorities, peers) == (authorities, former.peers):
@@ -117,5 +117,6 @@ class TLSSettings:
         return True
 
 
-def _date(seconds: float) -> str:
+def shown_date(seconds: float) -> str:
+    """Write the day of a time, in seconds since 1970."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from gateway.addresses import parse_address
 from parsers.errors import OperatorError, Place, RemoteError
 from parsers.message import Peer
 
@@ -348,12 +349,7 @@ class Networks:
 
     def __contains__(self, address: object) -> bool:
         """Tell whether the text of an address is in one of the networks; what is no address is in none."""
-        try:
-            found = ipaddress.ip_address(address) if isinstance(address, str) else None
-        except ValueError:
-            return False
-        if isinstance(found, ipaddress.IPv6Address):
-            found = found.ipv4_mapped or found
+        found = parse_address(address) if isinstance(address, str) else None
         return found is not None and any(found in network for network in self._networks)
 
 

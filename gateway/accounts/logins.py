@@ -6,7 +6,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import Any, Protocol
 
 from argon2 import PasswordHasher
@@ -19,6 +19,7 @@ from gateway.accounts.accounts import Accounts
 from gateway.accounts.checker import CheckerError, CheckExternal
 from gateway.accounts.passwords import Passwords, TooManyWaitError
 from gateway.accounts.public_keys import blob_type, fingerprint
+from gateway.addresses import parse_address
 from gateway.drop.account import Account
 from gateway.drop.visit import Client, LoginRefused, Refusal, Session
 from gateway.notice import Notify
@@ -243,7 +244,7 @@ class LoginDesk:
             raise _No("the account is disabled")
         if account.expires is not None and account.expires <= self._now():
             raise _No("the account has expired")
-        address = _address(client.address)
+        address = parse_address(client.address)
         if not comes_from(client.address, account.networks):
             raise _No("the account is not for this address")
         local = address is not None and address.is_loopback
@@ -300,24 +301,15 @@ def _cut(name: str) -> str:
     return name if len(name) <= MAX_SHOWN_NAME else name[: MAX_SHOWN_NAME - 1] + "…"
 
 
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """Return an address, an IPv4-mapped one as IPv4; None for what is no address."""
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
 def comes_from(address: str, networks: Collection[Network]) -> bool:
     """Tell whether an address is one that an account may come from; without networks each is."""
-    found = _address(address)
+    found = parse_address(address)
     return not networks or any(found in network for network in networks if found)
 
 
 def network_of(address: str) -> str:
     """Return who stands behind an address: of IPv6 the /64, for whoever has one of its addresses has them all."""
-    found = _address(address)
+    found = parse_address(address)
     if isinstance(found, IPv6Address):
         return str(ip_network((int(found) >> 64 << 64, 64)))
     return address if found is None else str(found)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.addresses import is_loopback, plain_address
 from gateway.drop.account import WRITE_ONLY, Right
 from gateway.drop.visit import Entry, Refusal
 from gateway.sources.ftp.commands import COMMANDS, parse
-from gateway.sources.ftp.context import is_loopback, plain_address
 from gateway.sources.ftp.control import ControlConnection
 from gateway.sources.ftp.lines import CommandLines, without_telnet
 from gateway.sources.ftp.listing import FACTS, as_time, facts_line, list_line, time_value

@@ -14,9 +14,10 @@ from ipaddress import ip_address
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from gateway.addresses import is_loopback
 from gateway.drop.visit import Client, LoginRefused, Session
 from gateway.notices.ftp import InjectedPlainText
-from gateway.sources.ftp.context import FtpContext, is_loopback
+from gateway.sources.ftp.context import FtpContext
 from gateway.sources.ftp.conversation import Conversation
 from gateway.sources.ftp.replies import Declined, Reply
 from gateway.sources.ftp.starttls import Upgradable

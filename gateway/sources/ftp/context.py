@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 
 from twisted.internet.interfaces import IReactorTCP, IReactorTime
 
@@ -40,21 +39,3 @@ class FtpContext:
     handshake_timeout: float
     half: HalfHandshakes
     tries: int
-
-
-def plain_address(host: str) -> str:
-    """Write an address in one way: an IPv4 one that came in over an IPv6 socket as IPv4, others as they are."""
-    try:
-        found = ip_address(host)
-    except ValueError:
-        return host
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return str(mapped or found)
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether an address is this machine's own (127.0.0.0/8, ::1)."""
-    try:
-        return ip_address(plain_address(host)).is_loopback
-    except ValueError:
-        return False

@@ -17,12 +17,13 @@ from twisted.protocols.ftp import FTP, RESPONSE, FTPCmdError
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from gateway.addresses import plain_address
 from gateway.drop.visit import Refused, Way
 from gateway.notice import host_port
 from gateway.notices.ftp import CommandBroke, TalksOtherwise, TooManyBadCommands
 from gateway.notices.sources import PeerTrouble
 from gateway.sources.ftp.commands import Argument, Command, When, parse
-from gateway.sources.ftp.context import FtpContext, plain_address
+from gateway.sources.ftp.context import FtpContext
 from gateway.sources.ftp.lines import CommandLines, without_telnet
 from gateway.sources.ftp.paths import as_way, without_options
 from gateway.sources.ftp.replies import BAD, Declined, Reply, declined, printable

@@ -17,7 +17,8 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, 
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from gateway.sources.ftp.context import FtpContext, Reactor, plain_address
+from gateway.addresses import plain_address
+from gateway.sources.ftp.context import FtpContext, Reactor
 from gateway.sources.ftp.replies import Declined
 from gateway.sources.ftp.starttls import tls_for
 from gateway.sources.ftp.streams import Stream

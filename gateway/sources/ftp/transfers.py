@@ -12,11 +12,11 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.task import deferLater
 from twisted.protocols.ftp import encodeHostPort
 
+from gateway.addresses import plain_address
 from gateway.drop.account import Right
 from gateway.drop.visit import Entry, Upload, Way
 from gateway.notices.ftp import BounceRefused, ForeignData, NoDataPort
 from gateway.sources.ftp.commands import Command
-from gateway.sources.ftp.context import plain_address
 from gateway.sources.ftp.data import ActiveDoor, Door, PassiveDoor
 from gateway.sources.ftp.folders import Folders
 from gateway.sources.ftp.listing import list_line
