@@ -44,6 +44,15 @@ uploads: $(VENV)/.test ## uploads by FTP and SFTP, beside vsftpd and sshd, and b
 	@tests/end_to_end/install_programs.sh
 	$(VENV)/bin/python -m bench.uploads $(BENCH)
 
+.PHONY: backtest
+backtest: $(VENV)/.test ## lines per CPU second of old logs through the library's rules
+	$(VENV)/bin/python -m bench.backtest $(BENCH)
+
+.PHONY: sec
+sec: $(VENV)/.test ## the real sec and our rules over 10,000 lines of each kind: the same actions at the same lines?
+	@tests/end_to_end/install_programs.sh
+	$(VENV)/bin/python -m tests.end_to_end.sec_rounds
+
 .PHONY: latency
 latency: $(VENV)/.test ## from a message's last octet to the start of its task, idle and under load
 	$(VENV)/bin/python -m bench.latency

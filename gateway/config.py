@@ -18,14 +18,18 @@ from gateway.files import FileKind, as_folder, file_kind
 from gateway.jobs.retention import Retention
 from gateway.outgoing_config import DestinationSettings, MailSettings, SendmailSettings, as_destinations, as_mail
 from gateway.source_config import Source, TcpSource, TlsSource, UdpSource, UnixSource, as_source, place_of
+from gateway.timer_source_config import TimerSource
+from gateway.zone import local_zone
 from parsers.errors import OperatorError, Place
-from parsers.message import Trust
-from rules.load import BUILTIN, TRUST, Defaults, LoadedFile, load_rules
-from rules.load_task import as_task_defaults
+from parsers.lowering import CompiledGrammar
+from rules.load import Defaults, LoadedFile, as_defaults, load_rules
+from rules.load_pieces import ReadFile, take_pieces
+from rules.made_fields import own_fields
 from rules.own_events import OWN
+from rules.pieces import Pieces
 from rules.schema import Fields, Problems, Reader, as_list, did_you_mean, mapping_of, sequence_of
 from rules.strict_yaml import MappingNode, Node, SequenceNode, parse, shown
-from rules.values import as_choice, as_duration, as_int, as_size, as_text
+from rules.values import as_duration, as_int, as_size, as_text
 
 MAX_FILE = 16 * 1024**2
 """Octets of a configuration or rule file: thousands of rules; more is the wrong file."""
@@ -37,6 +41,12 @@ LEAST_JOURNAL = 16 * 1024**2
 """Octets; a smaller store would forget what it counts within minutes."""
 
 SOURCE_NAME = r"[a-z0-9][a-z0-9_.-]{0,63}"
+
+ACTING = frozenset({"ban-file", "ban-ipset", "ban-nftables", "digest", "import"})
+"""Shipped rule files that do more than tell the log."""
+
+COSTLY = frozenset({"silence"})
+"""Shipped rule files because of which every message has to be parsed."""
 
 
 class ConfigErrors(OperatorError):  # noqa: N818 -- it is several errors
@@ -84,6 +94,7 @@ class Config:
         destinations: where `forward` can send to, in the order of the file.
         drop: where uploaded files go, and who may upload.
         journal: how much of what happened is kept.
+        pieces: the lists and macros that all rules may use.
         warnings: what works but probably is not meant.
     """
 
@@ -101,11 +112,16 @@ class Config:
     destinations: tuple[DestinationSettings, ...] = ()
     journal: Retention = field(default_factory=Retention)
     drop: DropSettings = field(default_factory=lambda: usual_drop(Path(), Path("state")))
+    pieces: Pieces = field(default_factory=Pieces, compare=False)
     warnings: tuple[OperatorError, ...] = field(default=(), compare=False)
 
     def zone_of(self, source: str) -> tzinfo:
         """Return the zone of time stamps without one that come through a source."""
         return next((each.zone for each in self.sources if each.name == source), UTC)
+
+    def timers(self) -> list[str]:
+        """Return the names of the sources that bring no messages, only events of their own."""
+        return [source.name for source in self.sources if isinstance(source, TimerSource)]
 
     def watched(self) -> Iterator[Path]:
         """Yield the folders that are watched, and those where their files go."""
@@ -123,7 +139,6 @@ def load(path: Path) -> Config:
         ConfigErrors: all that is wrong with it, each with its place.
     """
     place = Place(str(path), 1, 1)
-    problems = Problems()
     try:
         root = parse(read_text(path, place), str(path))
         if root is None:
@@ -132,6 +147,7 @@ def load(path: Path) -> Config:
             raise OperatorError("this is a rule file; check the gateway.yaml that names it", place)
     except OperatorError as error:
         raise ConfigErrors([error]) from None
+    problems = Problems(fields=own_fields(root))
     config = problems.attempt(root, _as_config(path))
     if config is None or problems.count:
         raise ConfigErrors(problems.errors)
@@ -139,18 +155,33 @@ def load(path: Path) -> Config:
 
 
 def _is_rule_file(root: Node) -> bool:
+    if isinstance(root, MappingNode):
+        return any(entry.key == "rules" and _is_rule_file(entry.value) for entry in root.entries)
     return isinstance(root, SequenceNode) and any(
         isinstance(item, MappingNode) and any(entry.key == "rule" for entry in item.entries) for item in root.items
     )
 
 
-def read_rules(config: Config) -> tuple[LoadedFile, ...]:
-    """Read the shipped and the operator's rule files; what is wrong with them is in them."""
+def read_rules(config: Config, grammars: Iterable[CompiledGrammar] | None = None) -> tuple[LoadedFile, ...]:
+    """Read the shipped and the operator's rule files; what is wrong with them is in them.
+
+    Args:
+        config: names them.
+        grammars: those that rules may take text apart with, an earlier one before a later one of the same name; None
+            for whoever only asks what the rules do, and shows them no event.
+    """
     shipped: list[tuple[str, Path | Traversable]] = [
         (f"library/{name}.yaml", _shipped(name)) for name in config.library
     ]
     files = [*shipped, *((str(path), path) for path in config.rules)]
-    defaults = replace(config.defaults, destinations=frozenset(one.name for one in config.destinations))
+    defaults = replace(
+        config.defaults,
+        zone=local_zone(),
+        destinations=frozenset(one.name for one in config.destinations),
+        pieces=config.pieces,
+        read_file=_list_reader(config.folder),
+        grammars=None if grammars is None else {each.grammar.name: each for each in reversed(tuple(grammars))},
+    )
     return tuple(_read_rule_file(name, file, defaults) for name, file in files)
 
 
@@ -159,6 +190,14 @@ def _read_rule_file(name: str, file: Path | Traversable, defaults: Defaults) -> 
         return load_rules(read_text(file, Place(name, 1, 1)), name, defaults)
     except OperatorError as error:
         return LoadedFile(name, (), (error,))
+
+
+def _list_reader(folder: Path) -> ReadFile:
+    def read(name: str, place: Place) -> tuple[str, str]:
+        path = (folder / name).absolute()
+        return str(path), read_text(path, place)
+
+    return read
 
 
 def read_text(path: Path | Traversable, place: Place) -> str:
@@ -199,11 +238,17 @@ def library_names() -> tuple[str, ...]:
     return tuple(sorted(entry.name[:-5] for entry in _library().iterdir() if entry.name.endswith(".yaml")))
 
 
+def telling_library() -> tuple[str, ...]:
+    """Return the names of those shipped rule files that only tell the log, and cost next to nothing."""
+    return tuple(name for name in library_names() if name not in ACTING | COSTLY)
+
+
 def _as_config(path: Path) -> Reader[Config]:
     folder = path.parent
 
     def read(node: Node, problems: Problems) -> Config:
         with Fields(node, problems) as fields:
+            pieces = take_pieces(fields, Pieces(), _list_reader(folder))
             state = fields.take("state", as_folder(folder), folder / "state")
             library = fields.take("library", as_list(_library_name), ())
             rules = fields.take("rules", _as_rule_files(folder), ())
@@ -212,7 +257,7 @@ def _as_config(path: Path) -> Reader[Config]:
             )
             sources = fields.require("sources", _as_sources(folder), "e.g. {syslog-tcp: {tcp: 1514}}") or ()
             limits = fields.take("limits", _limits, Limits())
-            defaults = fields.take("defaults", _defaults, Defaults())
+            defaults = fields.take("defaults", as_defaults(Defaults()), Defaults())
             processes = fields.take("runner", _processes, PROCESSES)
             mail = fields.take("mail", as_mail(folder), SendmailSettings())
             destinations = fields.take("destinations", as_destinations(folder), ())
@@ -233,6 +278,7 @@ def _as_config(path: Path) -> Reader[Config]:
             destinations=destinations,
             journal=journal,
             drop=drop,
+            pieces=pieces,
             warnings=problems.warnings,
         )
 
@@ -278,7 +324,12 @@ def _as_sources(folder: Path) -> Reader[tuple[Source, ...]]:
             raise OperatorError("name at least one source: {syslog-tcp: {tcp: 1514}}", node.place)
         sources: list[Source] = []
         for entry in entries:
-            if not re.fullmatch(SOURCE_NAME, entry.key) or entry.key in OWN:
+            if entry.key in OWN:
+                problem = (
+                    f"{shown(entry.key)} cannot be a source's name: the gateway's own events have it; choose another"
+                )
+                problems.error(problem, entry.place)
+            elif not re.fullmatch(SOURCE_NAME, entry.key):
                 problems.error(f"{shown(entry.key)} cannot be a source's name; use a-z, 0-9, - _ .", entry.place)
             source = problems.attempt(entry.value, as_source(entry.key, folder), entry.key)
             if source is not None:
@@ -321,12 +372,6 @@ def _limits(node: Node, problems: Problems) -> Limits:
             fields.take("idle", as_duration(), usual.idle),
             fields.take("pending", as_size(1024**2, 1024**4), usual.pending),
         )
-
-
-def _defaults(node: Node, problems: Problems) -> Defaults:
-    with Fields(node, problems, "defaults") as fields:
-        trust = fields.take("trust", as_choice(TRUST), Trust.ACCOUNT)
-        return Defaults(trust, fields.take("run", as_task_defaults(BUILTIN), BUILTIN))
 
 
 def _processes(node: Node, problems: Problems) -> int:

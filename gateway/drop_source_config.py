@@ -67,6 +67,8 @@ class SftpSource:
 
 ENCRYPTION = {"required": True, "optional": False}
 
+PORTS = r"([0-9]{1,5})-([0-9]{1,5})"
+
 LEAST_PASSIVE = 1024
 """The first port that is nobody's in particular (RFC 6335 section 6)."""
 
@@ -125,7 +127,7 @@ def sftp_source(head: SourceHead, fields: Fields, problems: Problems) -> SftpSou
 def _as_ports(node: Node, problems: Problems) -> tuple[int, int]:  # noqa: ARG001 -- a reader's signature
     wanted = "a range of ports such as 50000-50999"
     text = scalar_of(node, wanted).text
-    match = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", text, re.ASCII)
+    match = re.fullmatch(PORTS, text, re.ASCII)
     if match is None:
         raise OperatorError(f"{wanted} is wanted, not {shown(text)}", node.place)
     first, last = int(match[1]), int(match[2])

@@ -12,6 +12,9 @@ from parsers.errors import OperatorError
 from rules.schema import Problems, scalar_of
 from rules.strict_yaml import Node, shown
 
+LISTEN = r"(?:(?:\[([^\]]*)\]|([^:\[\]]*)):)?([0-9]{1,5})"
+"""`PORT`, `HOST:PORT` or `[IPV6]:PORT`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -42,7 +45,7 @@ def as_listen_address(node: Node, problems: Problems) -> Address:  # noqa: ARG00
     """Read `PORT` (on loopback), `HOST:PORT` or `[IPV6]:PORT`."""
     wanted = 'an address such as 1514, "0.0.0.0:1514" or "[::]:1514"'
     scalar = scalar_of(node, wanted)
-    match = re.fullmatch(r"(?:(?:\[([^\]]*)\]|([^:\[\]]*)):)?([0-9]{1,5})", scalar.text, re.ASCII)
+    match = re.fullmatch(LISTEN, scalar.text, re.ASCII)
     if not match or int(match[3]) > 0xFFFF:
         raise OperatorError(f"{wanted} is wanted, not {shown(scalar.text)}", node.place)
     host = match[1] or match[2] or "127.0.0.1"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -35,6 +35,8 @@ from gateway.sources.connection import ConnectionFactory, OriginOf, StreamContex
 from gateway.sources.datagrams import MAX_DATAGRAM, SyslogDatagrams
 from gateway.sources.relp import RelpFactory
 from gateway.sources.stream import SyslogStreamFactory
+from gateway.sources.timer import Timer
+from gateway.timer_source_config import TimerSource
 from gateway.tls import TLSFactory
 from gateway.tls_settings import TLSSettings
 from parsers.errors import OperatorError
@@ -52,6 +54,7 @@ class Listeners:
         now: the wall clock, in seconds since 1970.
         host: this machine's name, for messages of the local socket that name none.
         drop: where uploaded files go.
+        bookmarks: reads the bookmarks whose names begin so, for timers.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Listeners:
         now: Callable[[], float],
         host: str | None = None,
         drop: DropBox | None = None,
+        bookmarks: Callable[[str], Deferred[dict[str, str]]] | None = None,
     ) -> None:
         self._reactor = reactor
         self._pipeline = pipeline
@@ -72,6 +76,7 @@ class Listeners:
         self._admission = Admission(limits.connections, limits.connections_per_address)
         self._half = HalfHandshakes(limits.handshakes)
         self._host = host
+        self._bookmarks = bookmarks or (lambda _: succeed({}))
         self._files = (
             None
             if drop is None
@@ -147,6 +152,8 @@ class Listeners:
                 case FtpSource() | SftpSource() | FilesSource():
                     assert self._files is not None  # noqa: S101 -- the running gateway has a drop box
                     listener = self._files.listen(source)
+                case TimerSource():
+                    listener = self._set_timer(source)
         except OperatorError as error:
             self._tell_missing(key, source, str(error))
         except (CannotListenError, OSError) as error:
@@ -267,13 +274,25 @@ class Listeners:
     def _datagram_origin(self, source: UdpSource | UnixSource) -> Callable[[object], Origin]:
         return udp_origin(source) if isinstance(source, UdpSource) else unix_origin(source, self._host)
 
+    # -- the clock --
+
+    def _set_timer(self, source: TimerSource) -> OpenSource:
+        timer = Timer(source, self._pipeline, self._bookmarks, self._reactor, self._notify, self._now)
+
+        def follow(changed: Source) -> None:
+            assert isinstance(changed, TimerSource)  # noqa: S101 -- the key says so
+            timer.follow(changed)
+
+        timer.start()
+        return OpenSource(source, timer.address, follow, timer.poll, timer.stop)
+
 
 def _key(source: Source) -> tuple[str, str]:
     match source:
         case UnixSource():
             return "unix", str(source.path)
-        case FilesSource():
-            return "files", source.name
+        case FilesSource() | TimerSource():
+            return kind_of(source), source.name
         case _:
             # port 0 is any free port: such sources are told apart by their names
             address = str(source.address) if source.address.port else f"{source.address} ({source.name})"

@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,8 +19,10 @@ from parsers.grammar import Grammar
 from parsers.lowering import EndlessRepeatError
 from parsers.parse import Parser, builtin_grammars
 from rules.job import Part
-from rules.load import BUILTIN, LoadedFile, merge
+from rules.lists import Listed
+from rules.load import BUILTIN, LoadedFile
 from rules.mail import sendmail_task
+from rules.merge import merge
 from rules.rule import Rule
 from rules.rulebook import RuleBook
 from rules.sieve import Sieve, is_sound
@@ -37,13 +39,24 @@ KEPT_SIEVES = 4
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that loads; `errors` are rules that are off, `warnings` what is probably not meant."""
+    """A configuration that loads.
+
+    Attributes:
+        errors: rules that are off.
+        warnings: what is probably not meant.
+        lists: those that stand in files, and may change while the rules run.
+        off: the names of the rules that are not there because something is wrong.
+        filled: where a step first names a field in `${...}`, by the step's name and the field's.
+    """
 
     config: Config
     parser: Parser
     rules: tuple[Rule, ...]
     errors: tuple[OperatorError, ...]
     warnings: tuple[OperatorError, ...]
+    lists: tuple[Listed, ...] = ()
+    off: frozenset[str] = frozenset()
+    filled: Mapping[tuple[str, str], Place] = field(default_factory=dict)
 
 
 def load_all(path: Path) -> Loaded:
@@ -53,8 +66,6 @@ def load_all(path: Path) -> Loaded:
         ConfigErrors: the configuration itself, or a grammar it names, does not load.
     """
     config = load(path)
-    files = read_rules(config)
-    rules, twice = merge(files)
     own = _own_grammars(config)
     try:
         parser = Parser((*own, *builtin_grammars()))
@@ -62,12 +73,19 @@ def load_all(path: Path) -> Loaded:
             grammar.patterns()
     except EndlessRepeatError as error:
         raise ConfigErrors([OperatorError(f"grammars: {error}", Place(str(path)))]) from None
-    errors = (*(error for file in files for error in file.errors), *twice)
-    warnings = (*config.warnings, *(warning for file in files for warning in file.warnings))
+    files = read_rules(config, parser.grammars)
+    merged = merge(files)
+    rules = merged.rules
+    errors = (*(error for file in files for error in file.errors), *merged.errors)
+    warnings = (*config.warnings, *(warning for file in files for warning in file.warnings), *merged.warnings)
     warnings += tuple(_missing_keys(rules, config.folder, files))
+    if not errors:
+        warnings += tuple(config.pieces.unused({place for file in files for place in file.used}))
     if not is_sound():
         warnings += (OperatorError(UNSOUND.format(version("hyperscan"))),)
-    return Loaded(config, parser, rules, errors, warnings)
+    lists = (*config.pieces.files(), *(each for file in files for each in file.lists))
+    filled = {named: place for file in reversed(files) for named, place in file.filled.items()}
+    return Loaded(config, parser, rules, errors, warnings, lists, merged.off, filled)
 
 
 def load_again(path: Path) -> Loaded:
@@ -92,7 +110,7 @@ def load_tasks(path: Path) -> Mapping[str, Task]:
         ConfigErrors: the configuration does not load.
     """
     config = load(path)
-    rules, _ = merge(read_rules(config))
+    rules = merge(read_rules(config)).rules
     tasks = tasks_of(rules, config.mail, config.defaults.run, config.folder)
     checker = config.drop.checker
     return tasks if checker is None else {**tasks, checker.name: checker}
@@ -150,7 +168,8 @@ def make_stages(loaded: Loaded, *, owner: bool = True) -> Stages:
     Whoever is not the `owner` of the state uses the cache, and does not make its folder: that would belong to root,
     say, who checks, and the gateway could not write into it.
     """
-    rulebook = RuleBook(loaded.rules, loaded.parser.grammars, loaded.config.defaults.trust)
+    trust, timers = loaded.config.defaults.trust, loaded.config.timers()
+    rulebook = RuleBook(loaded.rules, loaded.parser.grammars, trust, parse=loaded.parser.parse, timers=timers)
     folder = loaded.config.state / "sieve"
     sieve = _sieve(rulebook, folder) if owner or folder.is_dir() else Sieve(rulebook.needs)
     return Stages(sieve, loaded.parser, rulebook)

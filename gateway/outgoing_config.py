@@ -256,11 +256,15 @@ def _client_tls(
     return ClientTls(name, ca, pair) if wanted and name else None
 
 
+SERVER = r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?"
+"""`HOST:PORT` or `[IPV6]:PORT`."""
+
+
 def as_server(node: Node, problems: Problems) -> Server:  # noqa: ARG001 -- a reader's signature
     """Read `HOST:PORT` or `[IPV6]:PORT`."""
     wanted = 'a server such as "syslog.example.com:6514" or "[2001:db8::1]:6514"'
     text = scalar_of(node, wanted).text
-    match = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?", text, re.ASCII)
+    match = re.fullmatch(SERVER, text, re.ASCII)
     if not match or not (match[1] or match[2]):
         raise OperatorError(f"{wanted} is wanted, not {shown(text)}", node.place)
     if not match[3]:

@@ -14,25 +14,43 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, succeed
 
 from gateway.notice import Notify
-from gateway.notices.rules import ChainCut, EventLost, JobsHeld, RuleFired, StateCloses, StatesSurplus, WindowsEvicted
+from gateway.notices.rules import (
+    ChainCut,
+    EventLost,
+    JobsHeld,
+    RuleElse,
+    RuleFired,
+    SearchesStopped,
+    SearchStopped,
+    StateCloses,
+    StatesSurplus,
+    WindowsEvicted,
+)
 from gateway.notices.sources import SourceTotals
 from parsers.event import Event, FieldValue
 from parsers.message import Batch, Message
 from parsers.parse import Parser
+from rules.findings import Closing, Decision, StoppedSearch
+from rules.fired import cause_of
 from rules.job import Job
 from rules.own_events import ANCESTORS, own_event
 from rules.rebuild import KeptState, Openings, rebuild
 from rules.rule import Rule
-from rules.rulebook import Closing, Decision, RuleBook
+from rules.rulebook import RuleBook
 from rules.sieve import Candidate, Sieve
-from rules.window import Key
+from rules.standing import Asked, Standing, standings
+from rules.wait_records import clock_set, over, resumed
+from rules.windows.window import Key
 
 Accept = Callable[[Batch], Deferred[None]]
+
+MAX_ENDS = 1000
+"""Waits that end in one transaction: however many are over at once, others get their turn."""
 
 Bookmarks = Mapping[str, str | None]
 """How far ways in have come: names, each with a text to be kept, or None to forget it.
 
-A name begins with its owner's: `upload/`, `log/`, `files/`.
+A name begins with its owner's: `upload/`, `log/`, `files/`, `timer/`.
 """
 
 _NONE: Bookmarks = {}
@@ -92,6 +110,7 @@ class Pipeline:
         self._frames: Counter[str] = Counter()
         self._octets: Counter[str] = Counter()
         self._evicted: dict[str, int] = {}
+        self._stopped: Counter[str] = Counter()
         self.pending = 0
         """Octets of the batches whose jobs are not committed."""
 
@@ -104,6 +123,7 @@ class Pipeline:
         source, frames = batch.origin.dataset, batch.frames
         self._frames[source] += frames.count()
         self._octets[source] += len(frames.data)
+        self._end_waits(batch.received)
         stages = self._stages
         effects = Effects()
         for message, wanted in self._candidates(stages.sieve, batch):
@@ -130,6 +150,7 @@ class Pipeline:
         dataset = message.origin.dataset
         self._frames[dataset] += 1
         self._octets[dataset] += len(message.frame)
+        self._end_waits(message.received)
         effects = self.decide(message)
         if keep and not effects.messages:
             effects.messages.append(message)
@@ -145,11 +166,38 @@ class Pipeline:
     def decide(self, message: Message) -> Effects:
         """Show the rules an event of our own; whoever asks keeps what comes of it."""
         effects = Effects()
+        self._decide(message, effects)
+        return effects
+
+    def _decide(self, message: Message, effects: Effects) -> None:
         try:
             self._feed(own_event(message), message.received, None, effects)
         except Exception as error:  # noqa: BLE001 -- an event that meets a bug must not take its job with it
             self._lose(message, error)
-        return effects
+
+    def tick(self, now: float) -> Deferred[None]:
+        """End the waits whose time has come, `now` in seconds since 1970; fires when what they caused is committed.
+
+        Each leaves a record in the journal: at a restart the rules see it there, and no wait ends twice.
+        """
+        effects = Effects()
+        for due in self._stages.rulebook.dues(now, MAX_ENDS):
+            self._decide(over(due, now), effects)
+        return self._jobs.commit(effects) if effects else succeed(None)
+
+    def _end_waits(self, now: float) -> None:
+        """End what is over before a message of this time is looked at: it came too late."""
+        due = self._stages.rulebook.next_due()
+        if due is not None and due <= now:
+            self.tick(now)
+
+    def resume(self, away: float, now: float) -> bool:
+        """Let so many seconds not count for what must not come; tell whether any rule waits."""
+        if self._stages.rulebook.next_due() is None:
+            return False
+        effects = self.decide(resumed(away, now))
+        self._jobs.commit(effects)
+        return True
 
     def rebuild(self, messages: Iterable[Message], states: Iterable[KeptState], openings: Openings) -> int:
         """Bring the rules to where they were when these messages had come; return how many there are.
@@ -169,17 +217,22 @@ class Pipeline:
         """Return for how many seconds the past matters to a rule at most."""
         return self._stages.rulebook.longest_window()
 
-    def shift(self, seconds: float) -> None:
-        """Move all that was counted along with a wall clock that was set."""
+    def shift(self, seconds: float, now: float) -> None:
+        """Move all that was counted along with a wall clock that was set, and keep in the journal that it was."""
         self._stages.rulebook.shift(seconds)
+        self._jobs.commit(Effects([clock_set(seconds, now)]))
 
     def rule(self, name: str) -> Rule | None:
         """Return the rule of this name, None when there is none."""
         return self._stages.rulebook.rule(name)
 
-    def open_state(self, rule: str, key: Key, due: float, job: str = "") -> None:
-        """Open a state that the store has open, unless one is; `job` is the id of the one that undoes it."""
-        self._stages.rulebook.open(rule, key, due, job)
+    def standings(self, questions: Iterable[Asked], now: float) -> list[Standing]:
+        """Look up how rules stand for keys, in the order of the questions; changes nothing."""
+        return standings(self._stages.rulebook, questions, now)
+
+    def open_state(self, rule: str, key: Key, due: float, job: str, opened: float) -> None:
+        """Open a state that the store has open since then, unless one is; `job` is the id of the one that undoes it."""
+        self._stages.rulebook.open(rule, key, due, job, opened)
 
     def close_state(self, rule: str, key: Key, job: str | None = None) -> None:
         """Close a state, now that it is undone; with the id of the `job` that did it, only if none opened it anew."""
@@ -188,9 +241,12 @@ class Pipeline:
     def _feed(self, event: Event, now: float, wanted: Iterable[int] | None, effects: Effects) -> None:
         findings = self._stages.rulebook.feed(event, now, wanted)
         effects.swallowed |= findings.swallowed
+        for stopped in findings.stopped:
+            self._tell_stopped(stopped, event.message)
+        if findings.cut:
+            chain = (*_ancestors(event), *(decision.incident.match.rule.name for decision in findings.decisions))
+            self._notify(ChainCut(", ".join(findings.cut), " > ".join(map(str, chain))))
         if not findings.matched:
-            if findings.cut:
-                self._notify(ChainCut(", ".join(findings.cut), " > ".join(map(str, _ancestors(event)))))
             return
         index = len(effects.messages)
         effects.messages.append(event.message)
@@ -198,7 +254,7 @@ class Pipeline:
             effects.closings.append((closing, len(effects.jobs)))
             self._tell_closing(closing)
         for decision in findings.decisions:
-            self._tell(decision, event.message)
+            self._tell(decision)
             effects.jobs.extend((job, index) for job in decision.jobs)
 
     def _lose(self, message: Message, error: Exception) -> None:
@@ -233,21 +289,55 @@ class Pipeline:
                 self._notify(WindowsEvicted(rule, fresh if fresh > 0 else keys))  # a new window counts anew
         self._evicted = now
 
+    def tell_stopped_searches(self) -> None:
+        """Say how many searches were stopped since this was last asked; the first of each rule was told at once."""
+        for rule, count in self._stopped.items():
+            if count > 1:
+                self._notify(SearchesStopped(rule, count - 1))
+        self._stopped.clear()
+
+    def _tell_stopped(self, stopped: StoppedSearch, message: Message) -> None:
+        """Tell the first of a rule; a flood is counted, so that it does not fill the log."""
+        self._stopped[stopped.rule] += 1
+        if self._stopped[stopped.rule] == 1:
+            self._notify(
+                SearchStopped(
+                    stopped.rule,
+                    message.origin.dataset,
+                    _sender_of(message),
+                    repr(stopped.pattern),
+                    round(stopped.seconds * 1000),
+                    stopped.length,
+                    repr(stopped.text),
+                )
+            )
+
     def _tell_closing(self, closing: Closing) -> None:
         about = f" for {', '.join(closing.key)}" if closing.key else ""
         notice = StatesSurplus if closing.reason == "surplus" else StateCloses
         self._notify(notice(closing.rule, about))
 
-    def _tell(self, decision: Decision, message: Message) -> None:
-        match, origin = decision.incident.match, message.origin
+    def _tell(self, decision: Decision) -> None:
+        match = decision.incident.match
+        origin = match.event.message.origin
         when, address = match.rule.when, origin.address or origin.host or "-"
         about = "" if when is None else f" for {', '.join(match.key)}" if when.by else " for all"
-        identity = origin.peer.identity if origin.peer else None
-        sender = f"{identity}, {address}" if identity and identity != address else address
-        self._notify(RuleFired(match.rule.name, decision.incident.count, about, origin.dataset, sender))
+        sender = _sender_of(match.event.message)
+        source, trust = cause_of(match)
+        if decision.incident.otherwise:
+            self._notify(RuleElse(match.rule.name, about))
+        else:
+            self._notify(RuleFired(match.rule.name, decision.incident.count, about, source, sender))
         if decision.held:
-            trust = str(match.fields["gateway.trust"])
-            self._notify(JobsHeld(match.rule.name, about, address, trust, origin.dataset))
+            self._notify(JobsHeld(match.rule.name, about, address, trust, source))
+
+
+def _sender_of(message: Message) -> str:
+    """Name who sent a message: by what is proven, and by the address."""
+    origin = message.origin
+    address = origin.address or origin.host or "-"
+    identity = origin.peer.identity if origin.peer else None
+    return f"{identity}, {address}" if identity and identity != address else address
 
 
 def _ancestors(event: Event) -> list[FieldValue]:

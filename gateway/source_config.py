@@ -13,6 +13,7 @@ from gateway.file_source_config import FilesSource, as_files
 from gateway.files import as_file
 from gateway.listen_address import Address, as_listen_address, as_zone
 from gateway.source_fields import SourceHead, take_certificates, take_trusted
+from gateway.timer_source_config import TimerSource, as_timer
 from gateway.trust import PeerPolicy, parse_pattern
 from gateway.zone import local_zone
 from parsers.errors import OperatorError, Place
@@ -34,7 +35,7 @@ RECEIVE_BUFFER = 4 * 1024**2
 MAX_SOCKET_PATH = 107
 """Octets of a unix socket's path (unix(7))."""
 
-KINDS = ("tcp", "tls", "relp", "udp", "unix", "ftp", "sftp", "files")
+KINDS = ("tcp", "tls", "relp", "udp", "unix", "ftp", "sftp", "files", "timer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class UnixSource:
     receive_buffer: int = RECEIVE_BUFFER
 
 
-Source = TcpSource | TlsSource | UdpSource | UnixSource | FtpSource | SftpSource | FilesSource
+Source = TcpSource | TlsSource | UdpSource | UnixSource | FtpSource | SftpSource | FilesSource | TimerSource
 
 
 def kind_of(source: Source) -> str:
@@ -126,12 +127,14 @@ def kind_of(source: Source) -> str:
 
 
 def place_of(source: Source) -> str:
-    """Say where a source takes what comes: an address, a socket, or folders."""
+    """Say where a source takes what comes: an address, a socket, folders, or the clock."""
     match source:
         case UnixSource():
             return str(source.path)
         case FilesSource():
             return ", ".join(map(str, source.folders))
+        case TimerSource():
+            return str(source.schedule)
         case _:
             return str(source.address)
 
@@ -143,13 +146,14 @@ def as_source(name: str, folder: Path) -> Reader[Source | None]:
         with Fields(node, problems, name) as fields:
             given = [kind for kind in KINDS if kind in fields]
             if len(given) != 1:
+                place = fields.place_of_second(given) if given else node.place
                 for kind in KINDS:
                     fields.pop(kind)
                 fields.rest()
                 several = f"it has {' and '.join(given)}" if given else "there is none"
-                raise OperatorError(f"a source has exactly one of {', '.join(KINDS)}; {several}", node.place)
+                raise OperatorError(f"a source has exactly one of {', '.join(KINDS)}; {several}", place)
             place = fields.place_of(given[0])
-            zone = fields.take("time_zone", as_zone, None) or local_zone()
+            zone = fields.take("zone" if given[0] == "timer" else "time_zone", as_zone, None) or local_zone()
             return _KINDS[given[0]](SourceHead(name, place, zone, folder), fields, problems)
 
     return read
@@ -239,6 +243,7 @@ _KINDS: dict[str, Callable[[SourceHead, Fields, Problems], Source | None]] = {
     "ftp": ftp_source,
     "sftp": sftp_source,
     "files": as_files,
+    "timer": as_timer,
 }
 _TLS_KEYS = ("certificate", "key", "client_ca", "peers", "hostname")
 _as_buffer = as_size(4096, 1024**3)

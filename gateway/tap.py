@@ -26,6 +26,7 @@ from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
 from gateway import clock
+from gateway.attendance import Attendance
 from gateway.clock import SteadyClock
 from gateway.config import ConfigErrors
 from gateway.control.inside import RunningInside
@@ -43,6 +44,7 @@ from gateway.jobs.schema import LOCK
 from gateway.jobs.store import Store
 from gateway.jobs.transactions import Recovered, recover
 from gateway.jobs.worker import Worker
+from gateway.list_files import ListFiles
 from gateway.listeners import Listeners
 from gateway.loading import Loaded, load_again, load_all, make_stages
 from gateway.log import LogFile, Teller, log_file
@@ -63,6 +65,7 @@ from gateway.outgoing.service import Outgoing, flaws
 from gateway.outgoing_config import SendmailSettings
 from gateway.pipeline import Pipeline, Stages
 from gateway.runner.client import STOP_PATIENCE, Runner
+from gateway.waits import Waits
 from parsers.errors import OperatorError
 from parsers.message import Message
 from rules.rebuild import KeptState
@@ -214,6 +217,8 @@ class Gateway(MultiService):
         self._runner.found = self._worker.found
         self._worker.fault = _end_at_once
         self._pipeline = Pipeline(make_stages(loaded), self._worker, self._notify)
+        self._attendance = Attendance(config.state / "alive")
+        self._waits = Waits(reactor, self._pipeline, self._attendance, self._clock.now, self._notify)
         self._drop = DropBox(
             reactor,
             lambda: self._loaded.config,
@@ -225,12 +230,25 @@ class Gateway(MultiService):
         )
         performer.disposal = self._drop
         self._listeners = Listeners(
-            reactor, self._pipeline, config.limits, self._notify, self._clock.now, socket.gethostname(), self._drop
+            reactor,
+            self._pipeline,
+            config.limits,
+            self._notify,
+            self._clock.now,
+            socket.gethostname(),
+            self._drop,
+            lambda prefix: self._store.read(lambda database: database.bookmarks(prefix)),
         )
         rules = lambda: [rule.name for rule in self._loaded.rules]  # noqa: E731 -- others after each reload
-        inside = RunningInside(self._store, self._worker.operators, self._clock.now, self._worker.status, rules)
+        standings = self._pipeline.standings
+        inside = RunningInside(
+            self._store, self._worker.operators, self._clock.now, self._worker.status, rules, standings
+        )
         self._worker.committed = inside.committed
         Control(reactor, config.state / "control.sock", inside, self._notify).setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._lists = ListFiles(reactor, reactor.getThreadPool(), self._notify)
+        self._lists.follow(loaded.lists)
+        self._lists.setServiceParent(self)  # type: ignore[no-untyped-call]
         self._poll = LoopingCall(self._look_after)
         self._poll.clock = reactor
         self._reloading = self._reload_again = self._stopping = False
@@ -258,6 +276,7 @@ class Gateway(MultiService):
         signal.signal(signal.SIGHUP, lambda *_: call(self.reload))
         signal.signal(signal.SIGUSR1, lambda *_: call(self._pipeline.tell_totals))
         self._poll.start(POLL, now=False)
+        self._waits.start()
         self._runner.ready.addCallback(self._go)
 
     def _open_store(self) -> None:
@@ -288,7 +307,7 @@ class Gateway(MultiService):
     def _rebuild(self, database: Database) -> tuple[int, int]:
         """Let the rules see again what they counted; return how many messages that was and how many states are open."""
         now = self._clock.now()
-        since = now - PAST * self._pipeline.longest_window()
+        since = self._attendance.since(PAST * self._pipeline.longest_window(), now)
         open_states = database.open_states()
         states = [
             KeptState(one.job.rule, one.job.key, one.job.id, one.created, one.due, one.ended)
@@ -319,11 +338,12 @@ class Gateway(MultiService):
         try:
             step = self._clock.follow()
             if step:
-                self._pipeline.shift(step)
+                self._pipeline.shift(step, self._clock.now())
                 shifted = self._worker.shift(step)
                 shifted.addCallbacks(lambda count: self._notify(ClockSet(step, count)), lambda _: None)
             self._listeners.poll()
             self._pipeline.tell_evictions()
+            self._pipeline.tell_stopped_searches()
         except Exception as error:  # noqa: BLE001 -- or nothing would ever be looked after again
             self._notify(GatewayFault(f"{type(error).__name__}: {error}"))
 
@@ -345,6 +365,7 @@ class Gateway(MultiService):
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever presses Ctrl-C twice wants it now, and loses nothing
         if self._poll.running:
             self._poll.stop()
+        self._waits.stop()
         yield self._within(CLOSE, self._listeners.stop())
         yield self._within(CLOSE, self._drop.stop())
         yield self._within(DRAIN, self._worker.stop())
@@ -388,6 +409,7 @@ class Gateway(MultiService):
         self._worker.follow()
         self._outgoing.follow(loaded.config.mail, loaded.config.destinations)
         self._drop.follow()
+        self._lists.follow(loaded.lists)
         self._store.retention = self._retention()
         yield self._listeners.follow(loaded.config.sources, loaded.config.limits)
         path, rules, sources = str(loaded.config.path), len(loaded.rules), len(self._listeners)

@@ -13,6 +13,7 @@ INTEGERS = frozenset(
         "event.duration",
         "event.severity",
         "file.size",
+        "gateway.timer.missed",
         "http.request.body.bytes",
         "http.request.bytes",
         "http.response.body.bytes",
@@ -55,8 +56,8 @@ file.directory file.extension file.hash.md5 file.hash.sha1 file.hash.sha256 file
 file.owner file.path file.signature file.signer gateway.account gateway.ancestors gateway.count gateway.job.attempt
 gateway.job.ending gateway.job.final gateway.job.id gateway.job.next_try gateway.job.output gateway.job.part
 gateway.job.signal gateway.job.step gateway.job.survivors gateway.job.task gateway.key gateway.messages
-gateway.peer.fingerprint gateway.peer.identity gateway.peer.subject gateway.refusal gateway.truncated gateway.trust
-group.id group.name host.domain host.hostname host.ip host.mac host.name host.target.name http.request.id
+gateway.peer.fingerprint gateway.peer.identity gateway.peer.subject gateway.refusal gateway.timer.late gateway.truncated
+gateway.trust group.id group.name host.domain host.hostname host.ip host.mac host.name host.target.name http.request.id
 http.request.line http.request.method http.request.referrer http.version log.file.path log.level log.logger log.message
 log.source.address log.source.port log.syslog.appname log.syslog.facility.name log.syslog.hostname log.syslog.msgid
 log.syslog.procid log.syslog.severity.name log.syslog.structured_data log.syslog.version log.time named.category
@@ -84,8 +85,8 @@ systemd.restarts systemd.result systemd.seat systemd.session systemd.status tags
 tls.client.subject tls.client.x509.subject.common_name tls.version tls.version_protocol trace.id transaction.id
 url.domain url.extension url.fragment url.full url.original url.password url.path url.port url.query url.scheme
 url.username user.domain user.effective.id user.effective.name user.email user.full_name user.group.name user.id
-user.logname user.name user.roles user.target.domain user.target.id user.target.name user_agent.name
-user_agent.original user_agent.version vlan.id vsftpd.anonymous_password vsftpd.command vsftpd.response
+user.logname user.name user.roles user.target.domain user.target.id user.target.name user_agent.name user_agent.original
+user_agent.version vlan.id vsftpd.anonymous_password vsftpd.command vsftpd.response
 """
 
 KNOWN = INTEGERS | RESERVED | frozenset(_NAMES.split())

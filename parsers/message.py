@@ -52,6 +52,7 @@ class Origin:
         host: the sender's own name where the source knows it.
         account: whoever logged in to send it (`gateway.account`).
         file: the file that it was a line of (`log.file.path`).
+        own: the gateway itself says it, under the name of a source that brings no messages (`rules.own_events`).
     """
 
     dataset: str
@@ -66,6 +67,7 @@ class Origin:
     host: str | None = None
     account: str | None = None
     file: str | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

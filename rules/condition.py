@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from parsers.lowering import CompiledGrammar
+    from rules.lists import Listed
 
 Scalar = str | int | float | bool
 Network = IPv4Network | IPv6Network
@@ -36,6 +41,17 @@ class InNetworks:
 
 
 @dataclass(frozen=True, slots=True)
+class InList:
+    """The field is in a list that stands in a file: one of its values, or an address in one of its networks.
+
+    What it holds may change while the rule runs, so that nothing can be concluded from what it holds now.
+    """
+
+    field: str
+    listed: Listed
+
+
+@dataclass(frozen=True, slots=True)
 class Glob:
     """The whole field matches the shell pattern: `*` any text, `?` one character, `[...]` one of a set."""
 
@@ -49,6 +65,20 @@ class Matches:
 
     field: str
     pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Parses:
+    """A form of the grammar matches the field from its first character, and what it says are new fields.
+
+    Attributes:
+        grammar: its name.
+        compiled: the grammar itself; None where nobody knows the grammars, and no event will be looked at.
+    """
+
+    field: str
+    grammar: str
+    compiled: CompiledGrammar | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +127,7 @@ class Not:
     condition: Condition
 
 
-Condition = Equals | OneOf | InNetworks | Glob | Matches | Contains | Compare | Exists | AllOf | AnyOf | Not
+Single = Equals | OneOf | InNetworks | InList | Glob | Matches | Parses | Contains | Compare | Exists
+"""A condition on one field."""
+
+Condition = Single | AllOf | AnyOf | Not

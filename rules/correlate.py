@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
-from parsers.event import Event, lookup, printable
+from parsers.event import Event, FieldValue, lookup, printable
 from rules.match import Fields, plain
 from rules.open_states import OpenStates
 from rules.rule import Rule
-from rules.window import MAX_KEYS, CountWindow, Key
+from rules.suppressed import Suppressed
+from rules.when import MAX_KEYS, Absent, Count, Digest, Distinct, Every, Sequence, Settled, When
+from rules.windows.absent import AbsentWindow
+from rules.windows.apart import ApartWindow
+from rules.windows.count import CountWindow
+from rules.windows.digest import DigestWindow
+from rules.windows.distinct import DistinctWindow
+from rules.windows.every import EveryWindow
+from rules.windows.sequence import SequenceWindow
+from rules.windows.settled import SettledWindow
+from rules.windows.window import Completed, Key, Sighting, Taken, Window
 
 
 class Match(NamedTuple):
@@ -33,11 +45,17 @@ class Incident:
 
     Attributes:
         due: when the state that it opens is to be undone, in seconds since 1970; None: when an event closes it.
+        otherwise: the condition did not come true, and the rule's `else` is to be done.
+        earlier: the fields of the events before, the newest first: the match has what it lacks from them.
+        added: what the window has to say about all of them.
     """
 
     match: Match
     count: int
     due: float | None = None
+    otherwise: bool = False
+    earlier: tuple[Fields, ...] = ()
+    added: Mapping[str, FieldValue] = field(default_factory=dict)
 
 
 def key_of(fields: Fields, by: tuple[str, ...]) -> Key | None:
@@ -54,42 +72,119 @@ def key_of(fields: Fields, by: tuple[str, ...]) -> Key | None:
     return tuple(values)
 
 
+def window_of(when: When) -> Window:
+    """Make the memory of a condition over time."""
+    match when:
+        case Count():
+            return CountWindow(when)
+        case Distinct():
+            return DistinctWindow(when)
+        case Every():
+            return EveryWindow(when)
+        case Sequence():
+            return SequenceWindow(when)
+        case Absent():
+            return AbsentWindow(when)
+        case Digest():
+            return DigestWindow(when)
+        case Settled():
+            return SettledWindow(when)
+
+
 class Correlation:
     """The state of one rule over time.
 
     Events of trusted and of other senders are counted apart: four forged datagrams and one true message must not
     make five. Only trusted ones open states.
+
+    Attributes:
+        window: None for a rule that acts at every match.
+        states: None for a rule that opens none.
+        suppressed: None for a rule that acts as often as it comes true.
     """
 
-    def __init__(self, rule: Rule, max_keys: int = MAX_KEYS) -> None:
+    def __init__(self, rule: Rule, max_keys: int | None = None) -> None:
         self.rule = rule
-        when = rule.when
+        when = rule.when if rule.when is None or max_keys is None else replace(rule.when, max_keys=max_keys)
         self.by = when.by if when else ()
-        self._count = when.count if when else 1
-        self.window = CountWindow(when.count, when.within, max_keys) if when else None
-        self.states = OpenStates(rule.undo, max_keys) if rule.undo else None
+        most = when.max_keys if when else max_keys or MAX_KEYS
+        self.window: Window | None = ApartWindow(partial(window_of, when), len(self.by)) if when else None
+        self.states = OpenStates(rule.undo, most) if rule.undo else None
+        self.suppressed = Suppressed(most, len(rule.suppress.by)) if rule.suppress else None
+        self.waits = isinstance(when, Absent | Digest | Settled)
+        """The window may end by itself, and that is when the rule acts: an open state swallows nothing before."""
 
-    def swallows(self, key: Key) -> bool:
-        """Tell whether the state of the key is open, so that what trusted senders say of it is a repeat."""
-        return self.states is not None and key in self.states
+    def inherit(self, former: Correlation) -> None:
+        """Go on where the rule was before a reload: its window where it counts the same, and all open states."""
+        if _counted(former.rule) == _counted(self.rule):
+            self.window, self.suppressed = former.window, former.suppressed
+        if former.states is not None and self.states is not None and former.by == self.by:
+            self.states.inherit(former.states)
 
-    def completes(self, key: Key, now: float, *, trusted: bool) -> bool:
-        """Count one match that is no repeat; tell whether it was the one that was missing."""
-        return self.window is None or self.window.add(window_key(key, trusted), now)
+    def suppresses(self, key: Key, fields: Fields, now: float, *, trusted: bool) -> bool:
+        """Tell whether the rule has acted for an event, or one like it, a short while ago.
 
-    def incident(self, match: Match, now: float) -> Incident:
-        """Return what a match that completed the count comes to."""
-        due = self.states.next_due(match.key, now) if self.states is not None and match.trusted else None
-        return Incident(match, self._count, due)
+        Args:
+            key: the rule's, which need not be in the fields that hold the key of other events.
+            fields: the event's.
+            now: seconds since 1970.
+            trusted: its sender may start the rule's processes.
+        """
+        if self.suppressed is None:
+            return False
+        held = self._suppressed_key(key, fields)
+        return held is not None and self.suppressed.until(window_key(held, trusted), now) is not None
+
+    def _suppressed_key(self, key: Key, fields: Fields) -> Key | None:
+        by = self.rule.suppress.by if self.rule.suppress else ()
+        return key if by == self.by else key_of(fields, by)
+
+    def take(self, key: Key, seen: Sighting, now: float) -> Taken:
+        """Take an event that is no repeat; `key` is the window's."""
+        return Completed(1, now) if self.window is None else self.window.take(key, seen, now)
+
+    def acts(self, match: Match, completed: Completed, now: float) -> Incident:
+        """Return what a window that came true comes to, and take note that the rule acts."""
+        suppress = self.rule.suppress
+        if suppress is not None and self.suppressed is not None and not completed.otherwise:
+            key = self._suppressed_key(match.key, match.fields)
+            within = self.rule.when.within if self.rule.when else None
+            until = completed.began + (within or 0.0) if suppress.seconds is None else now + suppress.seconds
+            if key is not None and until > now:
+                self.suppressed.begin(window_key(key, match.trusted), until, now)
+        opens = self.states is not None and match.trusted and not completed.otherwise
+        due = self.states.due_if_opened(match.key, now) if opens and self.states is not None else None
+        return Incident(match, completed.count, due, completed.otherwise, added=completed.fields)
+
+    def postpone(self, seconds: float) -> None:
+        """Let time that nobody could watch not count for what must not come."""
+        if self.window is not None:
+            self.window.postpone(seconds)
+        if self.states is not None:
+            self.states.watch.postpone(seconds)
+
+    def evicted(self) -> int:
+        """Return how many keys had to go for others while they still counted."""
+        return sum(one.evicted for one in (self.window, self.suppressed) if one is not None)
 
     def shift(self, seconds: float) -> None:
         """Move all times along with a wall clock that was set."""
-        if self.window is not None:
-            self.window.shift(seconds)
+        self.shift_counts(seconds)
         if self.states is not None:
             self.states.shift(seconds)
+
+    def shift_counts(self, seconds: float) -> None:
+        """Move the times of what was counted, but not those of open states that are the store's."""
+        for one in (self.window, self.suppressed, self.states.watch if self.states else None):
+            if one is not None:
+                one.shift(seconds)
 
 
 def window_key(key: Key, trusted: bool) -> Key:
     """Return the key under which a window counts."""
     return key if trusted else (*key, "untrusted")
+
+
+def _counted(rule: Rule) -> tuple[object, ...]:
+    """Return what decides a rule's counting: its conditions and window."""
+    return rule.match, rule.unless, rule.when, rule.suppress, rule.circumstances

@@ -14,6 +14,7 @@ class Part(enum.Enum):
     """Which of a rule's lists of steps a job goes through."""
 
     DO = "do"
+    ELSE = "else"
     UNDO = "undo"
     ON_FAILURE = "on_failure"
 
@@ -57,6 +58,10 @@ class Attempt:
 
 class FillError(ValueError):
     """A value cannot stand where the argument wants it; the job fails without being started."""
+
+
+class NoFieldError(FillError):
+    """The event has no such field; another event of the same incident may have it."""
 
 
 PLACEHOLDER = re.compile(r"\$(?:(\$)|\{([^{}]*)\}|(\{))")
@@ -144,7 +149,7 @@ def fill_known(text: str, fields: Mapping[str, FieldValue]) -> str:
 
 def _text(name: str, value: FieldValue) -> str:
     if value is None:
-        raise FillError(f"the event has no field {name}")
+        raise NoFieldError(f"the event has no field {name}")
     if isinstance(value, list | dict):
         raise FillError(f"the field {name} is a {'list' if isinstance(value, list) else 'table'}, not one value")
     text = printable(str(value).lower() if isinstance(value, bool) else str(value))

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
 
 from parsers.errors import OperatorError, Place
+from parsers.lowering import CompiledGrammar
 from parsers.message import Trust
+from rules.condition import AllOf, Condition
+from rules.habits import OF_RULE
 from rules.job import Part
-from rules.load_condition import as_condition, as_field
+from rules.lists import Listed
+from rules.load_capture import as_capture, joined
+from rules.load_condition import as_condition
+from rules.load_defaults import RULE_KEYS, refuse_file, take_rule_keys, trial_rule, without_own
 from rules.load_examples import TRUST, as_test
-from rules.load_step import OWN_RULE, RULE_NAME, StepReader, check_decrypted, steps_among
-from rules.load_task import as_lock
-from rules.rule import Busy, Count, Rate, Retry, Rule, Undo
-from rules.schema import Fields, Problems, Reader, as_list, did_you_mean
-from rules.step import Pause, Resume, Step, Task
-from rules.strict_yaml import MappingNode, Node, SequenceNode, parse
+from rules.load_pieces import ReadFile, take_pieces
+from rules.load_step import RULE_NAME, StepReader
+from rules.load_task import as_lock, as_task_defaults
+from rules.load_undo import MAX_GROWTH, WITH_ELSE, as_undo, has_else
+from rules.load_when import as_hours, as_open_of, as_suppress, as_when
+from rules.made_fields import own_fields
+from rules.pieces import Pieces
+from rules.rule import Busy, Rate, Retry, Rule
+from rules.schema import Fields, Problems, Reader, as_list, sequence_of
+from rules.step import Task
+from rules.strict_yaml import Entry, MappingNode, Node, ScalarNode, SequenceNode, parse
 from rules.values import as_bool, as_choice, as_duration, as_int, as_number, as_percent, as_text, choices
+from rules.when import Circumstances
 
-__all__ = ["BUILTIN", "TRUST", "Defaults", "LoadedFile", "load_rules", "merge"]
-
-MAX_WINDOW = 1_000_000
-"""Events that one window may have to count: each costs memory until it leaves the window."""
+__all__ = ["BUILTIN", "TRUST", "Defaults", "LoadedFile", "load_rules"]
 
 MAX_RETRIES = 1000
-MAX_GROWTH = 100.0
 MAX_RATE = 1_000_000
 
 BUILTIN = Task(name="", argv=())
@@ -39,11 +48,21 @@ class Defaults:
         trust: the least trust that starts processes.
         run: how a process runs.
         destinations: the names that `forward` may use; None: they are not known, and none is wrong.
+        zone: of hours of the calendar that name none.
+        rule: what stands for keys that a rule leaves out, unread.
+        pieces: the lists and macros that it may use.
+        read_file: reads lists that stand in files; None: there are none.
+        grammars: those that `capture` may use, by their names; None: they are not known, and none is wrong.
     """
 
     trust: Trust = Trust.ACCOUNT
     run: Task = BUILTIN
     destinations: frozenset[str] | None = None
+    zone: tzinfo = UTC
+    rule: Mapping[str, Entry] = field(default_factory=dict)
+    pieces: Pieces = field(default_factory=Pieces, compare=False)
+    read_file: ReadFile | None = field(default=None, compare=False)
+    grammars: Mapping[str, CompiledGrammar] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +72,10 @@ class LoadedFile:
     Attributes:
         warnings: what loads but probably does not do what was meant.
         places: where each step stands, by its name.
+        lists: its own that stand in files.
+        used: where the lists and macros stand that it uses.
+        filled: where a step first names a field in `${...}`, by the step's name and the field's.
+        off: the names of the rules that are wrong.
     """
 
     file: str
@@ -60,6 +83,10 @@ class LoadedFile:
     errors: tuple[OperatorError, ...] = ()
     warnings: tuple[OperatorError, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
+    lists: tuple[Listed, ...] = ()
+    used: frozenset[Place] = frozenset()
+    filled: Mapping[tuple[str, str], Place] = field(default_factory=dict)
+    off: frozenset[str] = frozenset()
 
 
 def load_rules(text: str, file: str, defaults: Defaults) -> LoadedFile:
@@ -74,76 +101,101 @@ def load_rules(text: str, file: str, defaults: Defaults) -> LoadedFile:
         root = parse(text, file)
     except OperatorError as error:
         return LoadedFile(file, (), (error,))
-    problems = Problems()
+    grammars = defaults.grammars
+    known = None if grammars is None else own_fields(root, defaults.pieces, grammars.values())
+    problems = Problems(defaults.pieces, known)
     if root is None:
         problems.warn("this file holds no rules", Place(file, 1, 1))
         return LoadedFile(file, (), (), problems.warnings)
     rules: dict[str, Rule] = {}
-    for node in problems.attempt(root, _rule_nodes) or ():
+    off: set[str] = set()
+    former = defaults.pieces
+    nodes, defaults = problems.attempt(root, _as_file(defaults)) or ((), defaults)
+    for node in nodes:
         before = problems.count
         rule = problems.attempt(node, _as_rule(defaults))
         if rule is None or problems.count > before:
-            continue
-        if first := rules.get(rule.name):
-            problems.error(_twice(rule, first), rule.place)
+            off.update(_name_of(node))
+        elif first := rules.get(rule.name):
+            problems.error(twice(rule, first), rule.place)
         else:
             rules[rule.name] = rule
-    return LoadedFile(file, tuple(rules.values()), problems.errors, problems.warnings, problems.places)
+    own, used = problems.pieces, frozenset(problems.used)
+    doubts = () if problems.count else own.unused(used, former)
+    lists = tuple(each for each in own.files() if each not in former.files())
+    warnings = (*problems.warnings, *doubts)
+    return LoadedFile(
+        file,
+        tuple(rules.values()),
+        problems.errors,
+        warnings,
+        problems.places,
+        lists,
+        used,
+        problems.filled,
+        frozenset(off.difference(rules)),
+    )
 
 
-def merge(files: Iterable[LoadedFile]) -> tuple[tuple[Rule, ...], tuple[OperatorError, ...]]:
-    """Put the rules of several files together.
-
-    Of two with one name the first stays, the second is an error; so is a rule that pauses or resumes one which is
-    not there, and it is off.
-
-    Returns:
-        The rules, and the errors found here; each file's own errors stay in the file.
-    """
-    rules: dict[str, Rule] = {}
-    errors: list[OperatorError] = []
-    files = tuple(files)
-    for rule in (rule for loaded in files for rule in loaded.rules):
-        if first := rules.get(rule.name):
-            errors.append(OperatorError(_twice(rule, first), rule.place))
-        else:
-            rules[rule.name] = rule
-    places = {name: place for loaded in reversed(files) for name, place in loaded.places.items()}
-    wrong = {rule.name: tuple(_unknown_rules(rule, rules, places)) for rule in rules.values()}
-    errors += [error for found in wrong.values() for error in found]
-    return tuple(rule for rule in rules.values() if not wrong[rule.name]), tuple(errors)
+def _name_of(node: Node) -> Iterator[str]:
+    """Yield the name of a rule that is wrong, where it has one."""
+    for entry in node.entries if isinstance(node, MappingNode) else ():
+        if entry.key == "rule" and isinstance(entry.value, ScalarNode):
+            yield entry.value.text
 
 
-def _unknown_rules(rule: Rule, known: Mapping[str, Rule], places: Mapping[str, Place]) -> Iterator[OperatorError]:
-    for step in (step for part in Part for step in rule.steps(part)):
-        if isinstance(step, Pause | Resume) and step.rule not in known and step.rule != OWN_RULE:
-            advice = did_you_mean(step.rule, known)
-            problem = f'there is no rule "{step.rule}"{advice or ", or it does not load"}; the rule {rule.name} is off'
-            yield OperatorError(problem, places.get(step.name, rule.place))
-
-
-def _twice(rule: Rule, first: Rule) -> str:
+def twice(rule: Rule, first: Rule) -> str:
+    """Say that a rule is there already."""
     return f'the rule "{rule.name}" is there already, at {first.place}; this one is off: choose another name'
 
 
-def _rule_nodes(node: Node, problems: Problems) -> tuple[Node, ...]:  # noqa: ARG001 -- a reader's signature
-    if isinstance(node, SequenceNode):
-        return node.items
-    if isinstance(node, MappingNode) and any(entry.key == "rule" for entry in node.entries):
-        raise OperatorError('a rule file is a list: begin each rule with "- rule: NAME"', node.place)
-    raise OperatorError('a rule file is a list of rules, each begins with "- rule: NAME"', node.place)
+def _as_file(defaults: Defaults) -> Reader[tuple[tuple[Node, ...], Defaults]]:
+    """Read what a rule file is: a list of rules, or a mapping with `rules` and what they share."""
+
+    def read(node: Node, problems: Problems) -> tuple[tuple[Node, ...], Defaults]:
+        if isinstance(node, SequenceNode):
+            return node.items, defaults
+        refuse_file(node)
+        with Fields(node, problems) as fields:
+            take_pieces(fields, defaults.pieces, defaults.read_file)
+            own = fields.take("defaults", as_defaults(defaults, (*RULE_KEYS, "trust")), defaults)
+            rules = fields.require("rules", lambda inner, _: sequence_of(inner), "[] for none")
+        return rules.items if rules else (), own
+
+    return read
+
+
+def as_defaults(base: Defaults, keys: Iterable[str] = RULE_KEYS) -> Reader[Defaults]:
+    """Read `defaults`: how processes run, and these keys of rules."""
+
+    def read(node: Node, problems: Problems) -> Defaults:
+        with Fields(node, problems, "defaults") as fields:
+            trust = base.trust if "trust" in keys else fields.take("trust", as_choice(TRUST), base.trust)
+            run = fields.take("run", as_task_defaults(base.run), base.run)
+            taken = take_rule_keys(fields, keys)
+        before = problems.count
+        problems.attempt(trial_rule(taken, node.place), _as_rule(replace(base, rule={})))
+        fitting = {} if problems.count > before else taken
+        return replace(base, trust=trust, run=run, rule={**base.rule, **fitting})
+
+    return read
 
 
 def _as_rule(defaults: Defaults) -> Reader[Rule | None]:
     def read(node: Node, problems: Problems) -> Rule | None:
-        with Fields(node, problems) as fields:
+        with Fields(node, problems, usual=without_own(defaults.rule, node), habits=OF_RULE) as fields:
             place = fields.place_of("rule")
             wanted = "a name of a-z, 0-9 and - (at most 100)"
             name = fields.require("rule", as_text(RULE_NAME, wanted), "give it a name")
-            fields.take("description", as_text(), None)
-            match = fields.require("match", as_condition, "write {} to match every event")
+            description = fields.take("description", as_text(), "")
+            match = _match(fields)
+            captures = fields.take("capture", as_capture(defaults.grammars), ())
             unless = fields.take("unless", as_condition, None)
-            when = fields.take("when", _count, None)
+            waits = "when" in fields
+            when = fields.take("when", as_when, None)
+            whole = when is not None or not waits  # else what depends on it cannot be judged
+            suppress = fields.take("suppress", as_suppress(when) if whole else _unread, None)
+            circumstances = _circumstances(fields, defaults.zone)
             _warn_of_idle(fields, problems)
             lock = fields.take("lock", as_lock, None)
             usual = defaults.run if lock is None else replace(defaults.run, lock=lock)
@@ -152,14 +204,19 @@ def _as_rule(defaults: Defaults) -> Reader[Rule | None]:
                 return StepReader(name or "?", part, usual, defaults.destinations)
 
             do = fields.take("do", steps(Part.DO).read, ())
-            undo = fields.take("undo", _as_undo(steps(Part.UNDO), when), None)
+            by_fields = len(when.by) if when else 0 if whole else None
+            undo = fields.take("undo", as_undo(steps(Part.UNDO), by_fields), None)
+            else_at = fields.place_of("else")
+            otherwise = fields.take("else", steps(Part.ELSE).read, ())
+            if otherwise and whole and not has_else(when):
+                problems.error(f'"else" never happens: it is for {WITH_ELSE}', else_at)
             retry = fields.take("retry", _retry, None)
             on_failure = fields.take("on_failure", steps(Part.ON_FAILURE).read, ())
             busy_at = fields.place_of("busy")
             busy = fields.take("busy", as_choice(choices(Busy)), Busy.QUEUE)
             if busy is not Busy.QUEUE and undo is not None:
                 problem = '"busy" means nothing beside "undo": while the state is open, repeats are swallowed'
-                problems.error(problem, busy_at)
+                problems.error(f"{problem}; leave it away", busy_at)
             rate = fields.take("rate", _rate, None)
             idempotent = fields.take("idempotent", as_bool(), True)
             trust = fields.take("trust", as_choice(TRUST), None)
@@ -169,103 +226,66 @@ def _as_rule(defaults: Defaults) -> Reader[Rule | None]:
         return Rule(
             name=name,
             place=place,
-            match=match,
+            match=joined(match, captures),
             unless=unless,
             when=when,
+            circumstances=circumstances,
+            suppress=suppress,
             do=do,
             undo=undo,
             retry=retry,
+            otherwise=otherwise,
             on_failure=on_failure,
             busy=busy,
             rate=rate,
             idempotent=idempotent,
             trust=trust,
             tests=tests,
+            description=description,
         )
 
     return read
 
 
+def _unread(_: Node, __: Problems) -> None:
+    return None
+
+
 def _warn_of_idle(fields: Fields, problems: Problems) -> None:
     """Warn of what says how something is done where nothing is."""
-    if "do" in fields or "undo" in fields:
+    if any(key in fields for key in ("do", "undo", "else")):
         return
     for key in ("retry", "on_failure", "busy", "rate", "idempotent", "lock"):
         if key in fields:
             problems.warn(f'"{key}" means nothing without "do": this rule only tells the log', fields.place_of(key))
 
 
-def _count(node: Node, problems: Problems) -> Count | None:
-    with Fields(node, problems, "when") as fields:
-        count = fields.require("count", as_int(1, MAX_WINDOW))
-        within = fields.require("within", as_duration())
-        by = fields.require("by", as_list(as_field()), "list the fields to count by, [] counts all events together")
-    if by is not None and len(set(by)) < len(by):
-        problems.error('"by": a field stands twice', node.place)
-    return None if count is None or within is None or by is None else Count(count, within, by)
+def _match(fields: Fields) -> Condition | None:
+    """Read what an event must be; where each of several events has its own condition, it may be left away."""
+    if "match" in fields or not _has_stages(fields):
+        return fields.require("match", as_condition, "write {} to match every event")
+    fields.pop("match")
+    return AllOf(())
 
 
-def _as_undo(steps: StepReader, when: Count | None) -> Reader[Undo]:
-    def read(node: Node, problems: Problems) -> Undo:
-        with Fields(node, problems, "undo") as fields:
-            given = [key for key in ("grow", "max", "unless", "by") if key in fields]
-            timed, at_event = "after" in fields, "match" in fields
-            places = {key: fields.place_of(key) for key in (*given, "do")}
-            after = fields.take("after", as_duration(), None)
-            grow = fields.take("grow", as_number(1, MAX_GROWTH), 1.0)
-            limit = fields.take("max", as_duration(), None)
-            match = fields.take("match", as_condition, None)
-            unless = fields.take("unless", as_condition, None)
-            by = fields.take("by", as_list(as_field()), ())
-            undoing = _undoing(fields, steps)
-        if not timed and not at_event:
-            problems.error('"undo" never happens: say "after" what time, or at which event ("match")', node.place)
-        for key, wants, is_there in (
-            ("grow", "after", timed),
-            ("max", "after", timed),
-            ("unless", "match", at_event),
-            ("by", "match", at_event),
-        ):
-            if key in given and not is_there:
-                problems.error(f'"{key}" means nothing without "{wants}"', places[key])
-        if "max" in given and "grow" not in given and timed:
-            problems.warn('"max" bounds what grows, and there is no "grow"', places["max"])
-        if after is not None and limit is not None and limit < after:
-            problems.error('"max" is shorter than "after"', places["max"])
-        wanted = len(when.by) if when else 0
-        if "by" in given and len(by) != wanted:
-            counts = f"{wanted} field{'s' * (wanted != 1)}" if wanted else "no fields"
-            problems.error(f'"by": the rule counts by {counts}, and this names {len(by)}', places["by"])
-        return Undo(undoing, after, grow, limit, match, unless, by)
-
-    return read
+def _has_stages(fields: Fields) -> bool:
+    when = fields.value_of("when")
+    return isinstance(when, MappingNode) and any(entry.key in ("all", "sequence") for entry in when.entries)
 
 
-def _undoing(fields: Fields, steps: StepReader) -> tuple[Step, ...]:
-    """Read what undoes: one step, whose keys stand among the others, or a list under `do`, which may be empty."""
-    if "do" not in fields and not steps_among(fields):
-        fields.require("run", as_list(as_text()), 'or, when nothing is to be done, "do: []"')
-        return ()
-    if "do" not in fields:
-        fields.pop("do")
-        step = steps.of(fields)
-        check_decrypted([step] if step else [], fields.problems)
-        return (step,) if step else ()
-    for kind in steps_among(fields):
-        fields.problems.error(f'"{kind}" stands beside "do"; write all steps in one list', fields.place_of(kind))
-        fields.pop(kind)
-    return fields.take("do", _none_or(steps.read), ())
-
-
-def _none_or(reader: Reader[tuple[Step, ...]]) -> Reader[tuple[Step, ...]]:
-    def read(node: Node, problems: Problems) -> tuple[Step, ...]:
-        return () if isinstance(node, SequenceNode) and not node.items else reader(node, problems)
-
-    return read
+def _circumstances(fields: Fields, zone: tzinfo) -> Circumstances:
+    return Circumstances(
+        during=fields.take("during", as_hours(zone), ()),
+        outside=fields.take("outside", as_hours(zone), ()),
+        if_open=fields.take("if_open", as_open_of, ()),
+        unless_open=fields.take("unless_open", as_open_of, ()),
+    )
 
 
 def _retry(node: Node, problems: Problems) -> Retry:
     usual = Retry()
+    if isinstance(node, ScalarNode) and node.text.isdecimal():
+        raise OperatorError(f"a mapping is wanted: {{times: {node.text}}}", node.place)
     with Fields(node, problems, "retry") as fields:
         place, bounded = fields.place_of("max"), "max" in fields
         retry = Retry(

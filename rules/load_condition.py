@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Literal
 
 from parsers.errors import OperatorError, Place
-from parsers.fields import INTEGERS, KNOWN, field_of_group, is_reserved
+from parsers.fields import INTEGERS, KNOWN
 from rules.condition import (
     AllOf,
     AnyOf,
@@ -19,32 +18,49 @@ from rules.condition import (
     Equals,
     Exists,
     Glob,
+    InList,
     InNetworks,
     Matches,
-    Network,
     Not,
     OneOf,
     Scalar,
 )
-from rules.schema import Fields, Problems, Reader, as_list, as_one_or_more, did_you_mean, scalar_of, sequence_of
+from rules.expression import PIECE, Comparison, Expression, Joined, Named, Negation, parse_expression
+from rules.load_pattern import compiled
+from rules.pieces import NamedList
+from rules.schema import (
+    Fields,
+    Problems,
+    Reader,
+    SpoiltError,
+    as_list,
+    as_one_or_more,
+    did_you_mean,
+    nearest,
+    scalar_of,
+)
 from rules.strict_yaml import Entry, MappingNode, Node, ScalarNode, SequenceNode, shown
 from rules.values import as_bool, as_network, as_number, as_text
 
 FIELD = r"@?[A-Za-z_][^\s${}]*"
 """The shape of a field's name; JSON senders may have any letters in theirs."""
 
+_BROKEN_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){2,}(?:/[0-9]*)?", re.ASCII)
+
+ALIKE = 0.87
+"""How like a known field's name an unknown one must be to pass for its misspelling."""
+
 COMPARISONS: tuple[Literal["gt", "lt", "ge", "le"], ...] = ("gt", "lt", "ge", "le")
 OPERATORS = ("in", "glob", "regex", "contains", *COMPARISONS, "exists", "any", "all", "not")
 
-_NEST = re.compile(r"\((?:\?:|\?P<\w+>)?[^()|*+?{}][+*]\)(?:[+*](?!\+)|\{\d*,\})")
-"""`(x+)+`: what makes a backtracking matcher try every way to divide a text; x stands for one character or set."""
-_ONE_CHARACTER = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-
 
 def as_condition(node: Node, problems: Problems) -> Condition:
-    """Read a mapping of fields, all of which must be as it says; a mapping without keys holds for every event."""
+    """Read an expression, or a mapping of fields, all of which must be as it says.
+
+    A mapping without keys holds for every event.
+    """
     if isinstance(node, ScalarNode):
-        raise OperatorError("a mapping of fields is wanted: {event.action: ssh-login}", node.place)
+        return _expressed(parse_expression(node), problems)
     if isinstance(node, SequenceNode):
         raise OperatorError("a mapping of fields is wanted; for one of several write {any: [{...}, {...}]}", node.place)
     found = [_entry(entry, problems) for entry in node.entries]
@@ -52,7 +68,7 @@ def as_condition(node: Node, problems: Problems) -> Condition:
 
 
 def as_field(wanted: str = "a field's name") -> Reader[str]:
-    """Read the name of a field; one that is nearly a known one is warned of."""
+    """Read the name of a field; one that is nearly a known one is an error."""
     read_text = as_text(FIELD, wanted)
 
     def read(node: Node, problems: Problems) -> str:
@@ -64,9 +80,17 @@ def as_field(wanted: str = "a field's name") -> Reader[str]:
 
 
 def check_field(name: str, place: Place, problems: Problems) -> None:
-    """Warn of a field's name that is nearly a known one."""
-    if name not in KNOWN and name not in problems.own_fields and (near := did_you_mean(name, KNOWN, 0.87)):
-        problems.warn(f'"{name}" is a field nobody knows{near}', place)
+    """Refuse a field's name that is nearly a known one, unless the file makes it or `fields` names it."""
+    if problems.fields is None or name in KNOWN or name in problems.fields or name in problems.pieces.fields:
+        return
+    declared = f'; if senders really have it, declare it: "fields: [{name}]"'
+    bare, bar, operator = name.partition("|")
+    if bar:
+        known = {"startswith": "glob", "endswith": "glob", "re": "regex", "cidr": "in"}.get(operator, operator)
+        advice = f"{{{bare}: {{{known if known in OPERATORS else 'contains'}: ...}}}}"
+        problems.error(f"what the field must be stands behind the colon: {advice}{declared}", place)
+    elif near := did_you_mean(name, KNOWN, ALIKE):
+        problems.error(f'"{name}" is a field nobody knows{near}{declared}', place)
 
 
 def _entry(entry: Entry, problems: Problems) -> Condition | None:
@@ -91,6 +115,59 @@ def _any(conditions: Sequence[Condition]) -> Condition:
     return conditions[0] if len(conditions) == 1 else AnyOf(tuple(conditions))
 
 
+def _expressed(expression: Expression, problems: Problems) -> Condition:
+    """Read the parts of an expression with the readers of the mapping's, so that both come to the same."""
+    match expression:
+        case Joined(word, parts):
+            conditions = [_expressed(part, problems) for part in parts]
+            return _all(conditions) if word == "and" else _any(conditions)
+        case Negation(inner):
+            return Not(_expressed(inner, problems))
+        case Named(name, place):
+            return _macro(name, place, problems)
+        case Comparison(field, operator, negated, operand):
+            if not field.plain and not re.fullmatch(FIELD, field.text):
+                raise OperatorError(f"{shown(field.text)} cannot be a field's name", field.place)
+            check_field(field.text, field.place, problems)
+            if operand is None:
+                return Exists(field.text, not negated)
+            condition = _OF_OPERATOR[operator](field.text)(operand, problems)
+            return Not(condition) if negated else condition
+
+
+def _macro(name: str, place: Place, problems: Problems) -> Condition:
+    pieces = problems.pieces
+    macro = pieces.macros.get(name)
+    if macro is None:
+        if name in pieces.lists:
+            raise OperatorError(f'${name} is a list, not a condition; write "FIELD in ${name}"', place)
+        raise OperatorError(f"there is no macro ${name}{_near_piece(name, pieces.macros)}", place)
+    problems.used.add(macro.place)
+    if macro.circle:
+        raise OperatorError(f"the macro uses itself: {macro.circle}", place)
+    if macro.condition is None:
+        raise SpoiltError(f"off as well, for the macro ${name} is wrong: see {macro.place}", place)
+    return macro.condition
+
+
+def _list(name: str, place: Place, problems: Problems) -> NamedList:
+    pieces = problems.pieces
+    found = pieces.lists.get(name)
+    if found is None:
+        if name in pieces.macros:
+            raise OperatorError(f"${name} is a macro, not a list; it stands where a condition does", place)
+        raise OperatorError(f"there is no list ${name}{_near_piece(name, pieces.lists)}", place)
+    problems.used.add(found.place)
+    if found.wrong:
+        raise SpoiltError(f"off as well, for the list ${name} is wrong: see {found.place}", place)
+    return found
+
+
+def _near_piece(name: str, known: Iterable[str]) -> str:
+    near = nearest(name, known)
+    return f"; did you mean ${near}?" if near else "; write what it is under `lists` or `macros`"
+
+
 def _test_of(name: str) -> Reader[Condition]:
     """Return a reader of what one field must be: a value, a list of values, or a mapping of operators."""
 
@@ -98,6 +175,8 @@ def _test_of(name: str) -> Reader[Condition]:
         if isinstance(node, MappingNode):
             return _operators(name, node, problems)
         if isinstance(node, SequenceNode):
+            if any(map(_piece, node.items)):
+                return _in(name)(node, problems)
             return OneOf(name, as_list(_value_of(name), least=1)(node, problems))
         return Equals(name, _value_of(name)(node, problems))
 
@@ -118,8 +197,16 @@ def _value_of(name: str) -> Reader[Scalar]:
 
 
 def _doubt(name: str, node: ScalarNode, problems: Problems) -> None:
-    """Warn of values that are compared as they stand but look like patterns."""
-    if name in INTEGERS and not node.text.lstrip("-").isdecimal():
+    """Warn of values that are compared as they stand but look like patterns.
+
+    Raises:
+        OperatorError: it looks like an address, and is none.
+    """
+    if name.endswith(".ip") and _BROKEN_ADDRESS.fullmatch(node.text) and not _is_network(node.text):
+        raise OperatorError(f"{shown(node.text)} is no address", node.place)
+    if (piece := _piece(node)) and piece in problems.pieces.lists:
+        problems.warn(f"this is compared as text; for a value of the list write {{in: {node.text}}}", node.place)
+    elif name in INTEGERS and not node.text.lstrip("-").isdecimal():
         problems.warn(f"{name} is a number and is never {shown(node.text)}", node.place)
     elif "/" in node.text and _is_network(node.text):
         problems.warn(f"this is compared as text; for a network write {{in: [{node.text}]}}", node.place)
@@ -164,17 +251,34 @@ def _operators(name: str, node: MappingNode, problems: Problems) -> Condition:
 
 
 def _in(name: str) -> Reader[Condition]:
-    """Read `in:`, networks when one of the values is one, else values."""
+    """Read `in:`, networks when one of the values is one, else values; `$name` stands for what a list holds."""
 
     def read(node: Node, problems: Problems) -> Condition:
-        items = sequence_of(node).items if isinstance(node, SequenceNode) else (node,)
-        networks = [item for item in items if isinstance(item, ScalarNode) and _is_network(item.text)]
+        items = node.items if isinstance(node, SequenceNode) else (node,)
+        lists = [_list(piece, item.place, problems) for item in items if (piece := _piece(item)) is not None]
+        own = tuple(item for item in items if _piece(item) is None)
+        listed = frozenset(each for one in lists for each in one.files)
+        networks = [network for one in lists for network in one.networks]
+        values = [value for one in lists for value in one.values]
+        if any(isinstance(item, ScalarNode) and _is_network(item.text) for item in own):
+            networks += as_list(as_network())(SequenceNode(node.place, own), problems)
+        elif own or not lists:
+            values += as_list(_value_of(name), least=1)(SequenceNode(node.place, own), problems)
+        found: list[Condition] = []
         if networks:
-            found: tuple[Network, ...] = as_one_or_more(as_network())(node, problems)
-            return InNetworks(name, found)
-        return OneOf(name, as_one_or_more(_value_of(name))(node, problems))
+            found.append(InNetworks(name, tuple(dict.fromkeys(networks))))
+        if values:
+            found.append(OneOf(name, tuple(values)))
+        found += [InList(name, each) for each in sorted(listed, key=lambda each: (each.name, each.path))]
+        return _any(found)
 
     return read
+
+
+def _piece(node: Node) -> str | None:
+    """Return the name of the list that a value without quotes stands for, None for any other."""
+    is_named = isinstance(node, ScalarNode) and node.plain and re.fullmatch(rf"\${PIECE}", node.text)
+    return node.text[1:] if is_named and isinstance(node, ScalarNode) else None
 
 
 def _glob(name: str) -> Reader[Condition]:
@@ -194,32 +298,47 @@ def _contains(name: str) -> Reader[Condition]:
 def _regex(name: str) -> Reader[Condition]:
     def read(node: Node, problems: Problems) -> Condition:
         scalar = scalar_of(node, "a regular expression")
-        return Matches(name, _compiled(scalar, problems))
+        return Matches(name, compiled(scalar, problems))
 
     return read
 
 
-def _compiled(node: ScalarNode, problems: Problems) -> re.Pattern[str]:
-    def at(offset: int) -> Place:
-        moved = 0 if node.inset is None else node.inset + offset
-        return Place(node.place.file, node.place.line, node.place.column + moved)
+def _equal(name: str) -> Reader[Condition]:
+    def read(node: Node, problems: Problems) -> Condition:
+        return Equals(name, _value_of(name)(node, problems))
 
-    with warnings.catch_warnings(record=True) as doubts:
-        warnings.simplefilter("always")
-        try:
-            pattern = re.compile(node.text)
-        except re.error as error:
-            where = f" at character {error.pos + 1} of the pattern" if error.pos is not None else ""
-            raise OperatorError(f"the regular expression is wrong: {error.msg}{where}", at(error.pos or 0)) from None
-        except (OverflowError, RecursionError) as error:
-            raise OperatorError(f"the regular expression is too large: {error}", node.place) from None
-    for doubt in doubts:
-        problems.warn(f"the regular expression: {doubt.message}", node.place)
-    if nest := _NEST.search(_ONE_CHARACTER.sub("x", node.text)):
-        problems.warn(f"a repetition inside a repetition can take very long: {nest[0]}", node.place)
-    for group in pattern.groupindex:
-        if is_reserved(filled := field_of_group(group)):
-            offset = max(0, node.text.find(f"(?P<{group}>"))
-            raise OperatorError(f'the group "{group}" would fill {filled}, which is the gateway\'s own', at(offset))
-        problems.own_fields.add(filled)
-    return pattern
+    return read
+
+
+def _several(one: Callable[[str], Reader[Condition]]) -> Callable[[str], Reader[Condition]]:
+    def of(name: str) -> Reader[Condition]:
+        def read(node: Node, problems: Problems) -> Condition:
+            return _any(as_one_or_more(one(name))(node, problems))
+
+        return read
+
+    return of
+
+
+def _compare(comparison: Literal["gt", "lt", "ge", "le"]) -> Callable[[str], Reader[Condition]]:
+    def of(name: str) -> Reader[Condition]:
+        def read(node: Node, problems: Problems) -> Condition:
+            return Compare(name, comparison, as_number()(node, problems))
+
+        return read
+
+    return of
+
+
+_OF_OPERATOR: Mapping[str, Callable[[str], Reader[Condition]]] = {
+    "==": _equal,
+    "~": _several(_regex),
+    "contains": _several(_contains),
+    "glob": _several(_glob),
+    "in": _in,
+    "<": _compare("lt"),
+    "<=": _compare("le"),
+    ">": _compare("gt"),
+    ">=": _compare("ge"),
+}
+"""How an expression's operators are read; they are those of a mapping under other names."""

@@ -43,7 +43,7 @@ STEPS = ("run", "stream", "decrypt", "delete", "move", "mail", "forward", "emit"
 
 BOX = r"[^\s/](?:.{0,99}\S)?"
 
-_ADDRESS = re.compile(r"[A-Za-z0-9._+=#&~'/][\w.+=#&~'/-]*(?:@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)?", re.ASCII)
+ADDRESS = re.compile(r"[A-Za-z0-9._+=#&~'/][\w.+=#&~'/-]*(?:@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)?", re.ASCII)
 """A mail address without quotes or comments, or a user of this machine; never what could be an option."""
 
 MAX_FIELDS = 100
@@ -88,12 +88,10 @@ class StepReader:
         """Read the step whose keys stand among others in a mapping; None where it is wrong, which is noted."""
         found = steps_among(fields)
         if len(found) > 1:
-            for kind in found:
-                fields.pop(kind)
+            second = fields.place_of_second(found)
+            fields.rest()
             both = " and ".join(f'"{kind}"' for kind in found)
-            raise OperatorError(
-                f"a step does one thing, and here are {both}; write two: [{{...}}, {{...}}]", fields.place
-            )
+            raise OperatorError(f"a step does one thing, and here are {both}; write two: [{{...}}, {{...}}]", second)
         if not found:
             if not any(nearest(key, STEPS) for key in fields.left()):
                 fields.require("run", as_argv, "write {run: [program, argument]}")
@@ -101,8 +99,12 @@ class StepReader:
                 fields.pop(kind)
             return None
         name = f"{self.rule}/{self.part.value}/{number}"
-        fields.problems.places[name] = fields.place_of(found[0])
-        return self._read_kind(found[0], name, fields)
+        problems = fields.problems
+        problems.places[name] = fields.place_of(found[0])
+        problems.named = {}
+        step = self._read_kind(found[0], name, fields)
+        problems.filled.update({(name, field): place for field, place in problems.named.items()})
+        return step
 
     def _read_kind(self, kind: str, name: str, fields: Fields) -> Step | None:
         match kind:
@@ -123,11 +125,13 @@ class StepReader:
             case "emit":
                 return _made(fields.take(kind, _emitted, None), lambda value: Emit(name, value))
             case "pause":
+                _at_value(kind, name, fields)
                 return _made(fields.take(kind, _rule_name, None), lambda value: Pause(name, value))
             case "resume":
+                _at_value(kind, name, fields)
                 return _made(fields.take(kind, _rule_name, None), lambda value: Resume(name, value))
             case _:
-                return _made(fields.take(kind, self._box, None), lambda value: DeadLetter(name, value))
+                return self._dead_letter(name, fields)
 
     def _task(self, name: str, fields: Fields, argv: tuple[str, ...] | None, *, stream: bool = False) -> Task | None:
         if "lock" in fields and "concurrency" in fields:
@@ -159,12 +163,13 @@ class StepReader:
             raise OperatorError(f"{shown(name)} is none of the configuration's `destinations`{advice}", node.place)
         return name
 
-    def _box(self, node: Node, problems: Problems) -> str:
+    def _dead_letter(self, name: str, fields: Fields) -> DeadLetter | None:
+        place = fields.place_of("dead_letter")
+        box = fields.take("dead_letter", as_filled(BOX, "a name for the box"), None)
         if self.part is not Part.ON_FAILURE:
-            raise OperatorError(
-                'dead letters are the jobs that failed for good: this step can only stand in "on_failure"', node.place
-            )
-        return as_filled(BOX, "a name for the box")(node, problems)
+            problem = 'dead letters are the jobs that failed for good: this step can only stand in "on_failure"'
+            fields.problems.error(problem, place)
+        return None if box is None else DeadLetter(name, box)
 
 
 def check_decrypted(steps: Sequence[Step], problems: Problems) -> None:
@@ -229,6 +234,12 @@ def _as_keys(node: Node, problems: Problems) -> Decrypt | None:
     if key is None and passphrase is None:
         return None
     return Decrypt("", Task(name="", argv=()), key, passphrase, file or "${file.path}")
+
+
+def _at_value(kind: str, name: str, fields: Fields) -> None:
+    """Let a step stand where the rule stands that it names."""
+    if value := fields.value_of(kind):
+        fields.problems.places[name] = value.place
 
 
 def _move(name: str, fields: Fields) -> Move | None:
@@ -298,7 +309,7 @@ def _address(node: Node, problems: Problems) -> str:
     text = as_text(r"(?s).+", "a mail address")(node, problems)
     if PLACEHOLDER.search(text):
         raise OperatorError("an event must not choose who gets mail; write the address out", node.place)
-    if not _ADDRESS.fullmatch(text):
+    if not ADDRESS.fullmatch(text):
         raise OperatorError(
             f"a bare mail address such as ops@example.com, or a user such as root, is wanted, not {shown(text)}",
             node.place,
@@ -318,7 +329,6 @@ def _emitted(node: Node, problems: Problems) -> dict[str, Scalar]:
             problems.error(f"{shown(entry.key)} cannot be a field's name", entry.place)
         elif is_reserved(entry.key) and entry.key != "message":
             problems.error(f"{entry.key} is the gateway's own to set; choose another name", entry.place)
-        problems.own_fields.add(entry.key)
         value = problems.attempt(entry.value, _emitted_value, entry.key)
         if value is not None:
             emitted[entry.key] = value

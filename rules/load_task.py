@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from parsers.errors import OperatorError, Place
-from rules.job import PLACEHOLDER, FillError, check_argument
+from rules.job import FIELD_NAME, PLACEHOLDER, FillError, check_argument
 from rules.load_condition import check_field
 from rules.schema import Fields, Problems, Reader, as_table, scalar_of, sequence_of
 from rules.script_words import ScriptWord, script_words
@@ -85,7 +85,8 @@ def as_filled(pattern: str = r"(?s).+", wanted: str = "text") -> Reader[str]:
     return read
 
 
-as_lock = as_text(r"[A-Za-z0-9][\w.-]{0,99}", "a lock's name of letters, figures and _ . -")
+LOCK = r"[A-Za-z0-9][\w.-]{0,99}"
+as_lock = as_text(LOCK, "a lock's name of letters, figures and _ . -")
 
 
 def _warn_of_operators(items: tuple[Node, ...], problems: Problems) -> None:
@@ -135,10 +136,7 @@ def _at(node: ScalarNode, offset: int) -> Place:
 
 
 def _argument(node: ScalarNode, problems: Problems, *, program: bool, script: ScriptWord | None = None) -> str:
-    try:
-        check_argument(node.text)
-    except FillError as error:
-        raise OperatorError(str(error), node.place) from None
+    _check(node)
     if program and not node.text:
         raise OperatorError("the program's name is empty", node.place)
     for match in PLACEHOLDER.finditer(node.text):
@@ -153,7 +151,9 @@ def _argument(node: ScalarNode, problems: Problems, *, program: bool, script: Sc
                 f"pass it as an argument: {script.instead}",
                 _at(node, match.start()),
             )
-        check_field(match[2], _at(node, match.start()), problems)
+        place = _at(node, match.start())
+        check_field(match[2], place, problems)
+        problems.named.setdefault(match[2], place)
     if script:
         return node.text  # its dollar signs are its own
     if habit := _SHELL_HABIT.search(PLACEHOLDER.sub(lambda match: " " * len(match[0]), node.text)):
@@ -161,6 +161,21 @@ def _argument(node: ScalarNode, problems: Problems, *, program: bool, script: Sc
             f"{shown(habit[0])} is passed on as it stands; a field's value is ${{{habit[1]}}}", _at(node, habit.start())
         )
     return node.text
+
+
+def _check(node: ScalarNode) -> None:
+    """Raise what is wrong with the `${...}` of a text, where that begins."""
+    try:
+        check_argument(node.text)
+    except FillError as error:
+        wrong = (match for match in PLACEHOLDER.finditer(node.text) if match[3] or not _is_field(match[2]))
+        begin = next((match.start() for match in wrong), None)
+        place = node.place if begin is None else _at(node, begin)
+        raise OperatorError(str(error), place) from None
+
+
+def _is_field(name: str | None) -> bool:
+    return name is None or FIELD_NAME.fullmatch(name) is not None
 
 
 def task_options(fields: Fields, defaults: Task) -> Task:

@@ -30,6 +30,12 @@ MAX_BODY = 64 * 1024
 MAX_FIELD = 8 * 1024
 """Characters of one field in a body."""
 
+MAX_DIGEST = 1024**2
+"""Characters of the body of a mail that holds a digest: `rules.windows.digest` makes none that is longer."""
+
+DIGEST = "gateway.digest"
+"""The field that is the whole body where it is there and the rule says no other; it is not cut."""
+
 OUTPUT = "gateway.job.output"
 """The field whose lines stand at the end of a body as they are."""
 
@@ -71,17 +77,18 @@ def compose(mail: Mail, fields: Mapping[str, FieldValue], *, sender: str, hostna
     message = EmailMessage(policy=_POLICY)
     message["From"] = sender
     message["To"] = ", ".join(mail.to)
-    message["Subject"] = _subject(mail.subject, fields)
+    message["Subject"] = subject_of(mail, fields)
     message["Date"] = format_datetime(datetime.fromtimestamp(now, UTC))
     message["Message-ID"] = f"<{_atom(job)}@{_atom(hostname)}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes, please
     body = _filled(mail.body, fields) if mail.body is not None else _shown(fields)
-    message.set_content(_cut(_seen(body), MAX_BODY).rstrip("\n") + "\n")
+    message.set_content(_cut(_seen(body), MAX_DIGEST if DIGEST in fields else MAX_BODY).rstrip("\n") + "\n")
     return message.as_bytes()
 
 
-def _subject(template: str, fields: Mapping[str, FieldValue]) -> str:
-    line = re.sub(r"\s+", " ", _seen(_filled(template, fields))).strip()
+def subject_of(mail: Mail, fields: Mapping[str, FieldValue]) -> str:
+    """Return the subject of a mail: one line without what cannot be seen."""
+    line = re.sub(r"\s+", " ", _seen(_filled(mail.subject, fields))).strip()
     # What looks like an encoded word (RFC 2047) would be decoded, by us or by the reader: `=?utf-8?q?=0ABcc=3A_x?=`.
     return _cut(line.replace("=?", "= ?"), MAX_SUBJECT)
 
@@ -92,7 +99,8 @@ def _filled(template: str, fields: Mapping[str, FieldValue]) -> str:
             return "$"
         if match[3]:
             return match[0]
-        return _text(lookup(fields, match[2]))
+        found = lookup(fields, match[2])
+        return found if match[2] == DIGEST and isinstance(found, str) else _text(found)
 
     return PLACEHOLDER.sub(value, template)
 
@@ -108,7 +116,10 @@ def _text(value: FieldValue) -> str:
 
 
 def _shown(fields: Mapping[str, FieldValue]) -> str:
-    """Show an event: one field a line, and the output of what failed below."""
+    """Show an event: one field a line, and the output of what failed below; of a digest, only what it collected."""
+    digest = fields.get(DIGEST)
+    if isinstance(digest, str):
+        return digest
     lines = []
     for name, value in fields.items():
         if name != OUTPUT and value is not None:

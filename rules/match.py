@@ -6,11 +6,13 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import translate
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from functools import reduce
+from itertools import takewhile
+from operator import or_
 
 from parsers.event import FieldValue, lookup
 from parsers.fields import field_of_group, is_reserved
+from parsers.lowering import CompiledGrammar
 from rules.condition import (
     AllOf,
     AnyOf,
@@ -20,19 +22,17 @@ from rules.condition import (
     Equals,
     Exists,
     Glob,
+    InList,
     InNetworks,
     Matches,
-    Network,
     Not,
     OneOf,
+    Parses,
     Scalar,
 )
-
-MAX_ADDRESSES = 4096
-"""Addresses whose networks one condition remembers: looking one up costs 2 microseconds for each network."""
-
-MAX_ADDRESS = 45
-"""Characters of the longest text form of an address (RFC 4291, section 2.2); longer text is none and not remembered."""
+from rules.found import Found, grammar_fields
+from rules.lists import NetworkSet
+from rules.searching import TooSlowError, searching
 
 _SINGLE = (str, int, float)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?").fullmatch
@@ -45,15 +45,18 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 
 Fields = dict[str, FieldValue]
 Test = Callable[[Fields], bool]
-"""Tells whether a condition holds; adds the fields that a regular expression's named groups found."""
+"""Tells whether a condition holds; adds the fields that a regular expression or a grammar found.
+
+Raises:
+    TooSlowError: a search had to be stopped, so it is not known.
+"""
 
 
 def compile_condition(condition: Condition) -> Test:
     """Make the function that tests the fields of one event."""
     match condition:
         case AllOf(conditions):
-            tests = tuple(map(compile_condition, _in_order(conditions)))
-            return tests[0] if len(tests) == 1 else _all(tests)
+            return _all(_in_order(conditions))
         case AnyOf(conditions):
             tests = tuple(map(_alternative, conditions))
             return lambda fields: any(test(fields) for test in tests)
@@ -64,21 +67,31 @@ def compile_condition(condition: Condition) -> Test:
             return lambda fields: (lookup(fields, name) is not None) is expected
         case Matches(name, pattern):
             return _finds(name, pattern)
+        case Parses(name, grammar, compiled):
+            if compiled is None:
+                raise ValueError(f"the grammar {grammar} was loaded by name only")
+            return _parses(name, compiled)
+        case InList(name, listed):
+            return _on_values(name, lambda found: listed.holds(plain(found)))
         case Equals(name, value):
             return _equals(name, plain(value))
+        case Contains(name, text):
+            return _contains(name, text)
         case _:
             return _on_values(condition.field, value_test(condition))
 
 
-def found_fields(condition: Condition) -> frozenset[str]:
-    """Return the fields that the condition's regular expressions may add to an event."""
+def found_fields(condition: Condition) -> Found:
+    """Return the fields that the condition's regular expressions and grammars may add to an event."""
     match condition:
         case Matches(_, pattern):
-            return frozenset(name for name in map(field_of_group, pattern.groupindex) if not is_reserved(name))
+            return Found(frozenset(name for name in map(field_of_group, pattern.groupindex) if not is_reserved(name)))
+        case Parses(_, _, compiled):
+            return Found(every=True) if compiled is None else grammar_fields(compiled)
         case AnyOf(conditions) | AllOf(conditions):
-            return frozenset[str]().union(*map(found_fields, conditions))
+            return reduce(or_, map(found_fields, conditions), Found())
         case _:
-            return frozenset()
+            return Found()
 
 
 def _asked_fields(condition: Condition) -> frozenset[str]:
@@ -94,12 +107,23 @@ def _asked_fields(condition: Condition) -> frozenset[str]:
 def _in_order(conditions: Sequence[Condition]) -> list[Condition]:
     """Put what finds a field before what asks for it: the keys of a YAML mapping have no order."""
     asked = frozenset[str]().union(*map(_asked_fields, conditions))
-    return sorted(conditions, key=lambda condition: asked.isdisjoint(found_fields(condition)))
+    return sorted(conditions, key=lambda condition: not found_fields(condition).meets(asked))
 
 
-def _all(tests: tuple[Test, ...]) -> Test:
+def _all(conditions: Sequence[Condition]) -> Test:
+    """Test several; those in front that want a field to be some text, as most do, without a detour."""
+    first = [one for one in takewhile(lambda one: isinstance(one, Equals), conditions) if isinstance(one, Equals)]
+    equal = tuple((one.field, wanted, _equals(one.field, wanted)) for one in first for wanted in (plain(one.value),))
+    others = tuple(map(compile_condition, conditions[len(first) :]))
+    if len(conditions) == 1:
+        return compile_condition(conditions[0])
+
     def holds(fields: Fields) -> bool:
-        for test in tests:  # noqa: SIM110 -- a generator would cost as much as the tests
+        for name, wanted, otherwise in equal:
+            value = fields.get(name)
+            if value != wanted and (isinstance(value, str) or not otherwise(fields)):
+                return False
+        for test in others:  # noqa: SIM110 -- a generator would cost as much as the tests
             if not test(fields):
                 return False
         return True
@@ -140,10 +164,21 @@ def _equals(name: str, wanted: str) -> Test:
     return holds
 
 
+def _contains(name: str, text: str) -> Test:
+    """Test for a text likewise: such a condition is asked about every message."""
+    otherwise = _on_values(name, lambda found: text in plain(found))
+
+    def holds(fields: Fields) -> bool:
+        value = fields.get(name)
+        return text in value if isinstance(value, str) else otherwise(fields)
+
+    return holds
+
+
 def _on_values(name: str, test: Callable[[FieldValue], bool]) -> Test:
     def holds(fields: Fields) -> bool:
         value = fields.get(name)
-        return test(value) if isinstance(value, str) else one_passes(test, lookup(fields, name))
+        return test(value) if isinstance(value, _SINGLE) else one_passes(test, lookup(fields, name))
 
     return holds
 
@@ -172,7 +207,7 @@ def value_test(
             full = re.compile(translate(pattern)).match
             return lambda found: full(plain(found)) is not None
         case InNetworks(_, networks):
-            return _in_networks(networks)
+            return _in_networks(NetworkSet(networks))
         case Compare(_, comparison, number):
             return _comparison(_COMPARISONS[comparison], number)
 
@@ -197,29 +232,14 @@ def _comparison(compares: Callable[[float, float], bool], number: float) -> Call
     return holds
 
 
-def _in_networks(networks: tuple[Network, ...]) -> Callable[[FieldValue], bool]:
-    @lru_cache(MAX_ADDRESSES)
-    def within(text: str) -> bool:
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return False
-        addresses = [address]
-        if isinstance(address, IPv6Address) and address.ipv4_mapped:
-            addresses.append(address.ipv4_mapped)
-        return any(one in network for network in networks for one in addresses if one.version == network.version)
-
-    def holds(found: FieldValue) -> bool:
-        address, _, _ = plain(found).partition("%")
-        return len(address) <= MAX_ADDRESS and within(address)
-
-    return holds
+def _in_networks(networks: NetworkSet) -> Callable[[FieldValue], bool]:
+    return lambda found: networks.covers(plain(found))
 
 
 def _finds(name: str, pattern: re.Pattern[str]) -> Test:
     filled = ((group, field_of_group(group)) for group in pattern.groupindex)
     groups = tuple((group, field) for group, field in filled if not is_reserved(field))
-    search = pattern.search
+    search = searching(pattern)
 
     def holds(fields: Fields) -> bool:
         value = lookup(fields, name)
@@ -236,10 +256,45 @@ def _finds(name: str, pattern: re.Pattern[str]) -> Test:
     return holds
 
 
-def wants(match: Condition, unless: Condition | None) -> Callable[[Fields], Fields | None]:
+def _parses(name: str, grammar: CompiledGrammar) -> Test:
+    parse = grammar.parse
+
+    def holds(fields: Fields) -> bool:
+        value = lookup(fields, name)
+        for item in value if isinstance(value, list) else (value,):
+            answer = parse(plain(item)) if isinstance(item, _SINGLE) else None
+            if answer is not None:
+                for field, found in answer[1].items():
+                    if not is_reserved(field):
+                        fields.setdefault(field, found)
+                return True
+        return False
+
+    return holds
+
+
+def holds(condition: Condition) -> Test:
+    """Make the test for whoever only looks: of a search that had to be stopped it says that nothing was found."""
+    test = compile_condition(condition)
+
+    def found(fields: Fields) -> bool:
+        try:
+            return test(fields)
+        except TooSlowError:
+            return False
+
+    return found
+
+
+def wants(
+    match: Condition, unless: Condition | None, stopped: Callable[[TooSlowError], object] | None = None
+) -> Callable[[Fields], Fields | None]:
     """Make the function that returns the fields of an event that a rule wants, None when it does not.
 
-    What the rule's regular expressions find is added to a copy: one rule's fields are not another's.
+    What the rule's regular expressions and grammars find is added to a copy: one rule's fields are not another's.
+
+    When a search has to be stopped, what it would have found is not known, so the event is not wanted, whether the
+    search was in `match` or in `unless`: nobody starts a process by making a search slow. `stopped` is told.
     """
     finds = bool(found_fields(match))
     wanted = compile_condition(match)
@@ -247,7 +302,12 @@ def wants(match: Condition, unless: Condition | None) -> Callable[[Fields], Fiel
 
     def test(event_fields: Fields) -> Fields | None:
         fields = dict(event_fields) if finds else event_fields
-        if not wanted(fields) or (unwanted is not None and unwanted(fields)):
+        try:
+            if not wanted(fields) or (unwanted is not None and unwanted(fields)):
+                return None
+        except TooSlowError as error:
+            if stopped is not None:
+                stopped(error)
             return None
         return fields
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache, partial, reduce
+from operator import or_
 
 from parsers.event import FieldValue
 from parsers.fields import is_reserved
@@ -20,18 +21,20 @@ from parsers.parse import DEFAULT_PRIORITY, PRIORITIES
 from rules.condition import (
     AllOf,
     AnyOf,
-    Compare,
     Condition,
     Contains,
     Equals,
     Exists,
     Glob,
-    InNetworks,
+    InList,
     Matches,
     Not,
     OneOf,
+    Parses,
+    Single,
 )
-from rules.match import found_fields, one_passes, plain, value_test
+from rules.found import Found, captured_names
+from rules.match import compile_condition, found_fields, one_passes, plain, value_test
 from rules.necessary import MIN_LITERAL, Necessary, of_literal, of_regex
 from rules.own_events import OWN
 
@@ -41,7 +44,6 @@ Need = tuple[Necessary, ...]
 MAX_ALTERNATIVES = 2000
 """More alternatives than this for one condition are not worth their place in the database."""
 
-_Single = Equals | OneOf | InNetworks | Glob | Matches | Contains | Compare | Exists
 _Conjunction = tuple[Condition, ...]
 
 MAX_GRAMMARS = 64
@@ -103,22 +105,23 @@ class Producer:
 
 
 class Needs:
-    """Works out needs, given the grammars that will parse the messages."""
+    """Works out needs, given the grammars that will parse the messages, and the sources that bring none: timers."""
 
-    def __init__(self, grammars: Iterable[CompiledGrammar]) -> None:
+    def __init__(self, grammars: Iterable[CompiledGrammar], timers: Iterable[str] = ()) -> None:
+        self._own = OWN.union(timers)
         self.producers = [producer for grammar in grammars for producer in _producers(grammar)]
 
     def of(self, condition: Condition) -> Need | None:
         """Return what is necessary for the condition to hold; None when every message may fulfil it."""
         return self._need(condition, (condition,), found_by_rule((condition,)))
 
-    def _need(self, condition: Condition, conjunction: _Conjunction, found: frozenset[str]) -> Need | None:
+    def _need(self, condition: Condition, conjunction: _Conjunction, found: Found) -> Need | None:
         """Work out one condition.
 
         Args:
             condition: what must hold.
             conjunction: what must hold as well, itself included.
-            found: fields that the whole condition's regular expressions may add, whatever the message's form.
+            found: fields that the whole condition's regular expressions and grammars may add, whatever the form.
         """
         match condition:
             case AllOf(conditions):
@@ -133,7 +136,7 @@ class Needs:
             case _:
                 return self._of_field(condition, [part for part in _flat(conjunction) if part.field not in found])
 
-    def _of_field(self, condition: _Single, conjunction: Sequence[_Single]) -> Need | None:
+    def _of_field(self, condition: Single, conjunction: Sequence[Single]) -> Need | None:
         name = condition.field
         if name in PRIORITIES[DEFAULT_PRIORITY]:
             return _of_priority(condition)
@@ -143,13 +146,13 @@ class Needs:
             return _either((_of_value(condition), self._of_grammars(condition, conjunction)))
         if name.startswith(_STRUCTURED_DATA):
             return _of_structured_data(condition)
-        if name == "event.dataset" and _names_only(condition, OWN):
+        if name == "event.dataset" and _names_only(condition, self._own):
             return ()
         if name.startswith(_OF_SOURCE) or (is_reserved(name) and name != "event.module"):
             return None
         return self._of_grammars(condition, conjunction)
 
-    def _of_grammars(self, condition: _Single, conjunction: Sequence[_Single]) -> Need | None:
+    def _of_grammars(self, condition: Single, conjunction: Sequence[Single]) -> Need | None:
         """Go through the forms that can give the field a value that passes, and pass all else that is asked."""
         return _either(
             _of_form(condition, producer)
@@ -165,14 +168,14 @@ def _producers(grammar: CompiledGrammar) -> tuple[Producer, ...]:
             form,
             grammar.grammar.programs,
             {**form.sets, "event.module": grammar.grammar.name},
-            frozenset(_names(form)),
+            captured_names(form),
             partial(grammar.pattern, index),
         )
         for index, form in enumerate(grammar.grammar.forms)
     )
 
 
-def _of_form(condition: _Single, producer: Producer) -> Need | None:
+def _of_form(condition: Single, producer: Producer) -> Need | None:
     """Return what a message of this form needs to hold for the condition."""
     form, name = producer.form, condition.field
     if not producer.lowered or name in form.derived or not producer.fills(name):
@@ -191,7 +194,7 @@ def _of_pattern(pattern: str) -> Need | None:
     return (necessary,) if necessary else None
 
 
-def _may_be_number(condition: _Single) -> bool:
+def _may_be_number(condition: Single) -> bool:
     """Tell whether a number's text may pass; True where that is not plain to see."""
     match condition:
         case Equals(_, value):
@@ -205,16 +208,7 @@ def _may_be_number(condition: _Single) -> bool:
     return any(_OF_NUMBERS.issuperset(text) for text in texts)
 
 
-def _names(form: Form) -> Iterable[str]:
-    """Return the fields that the form's expression can fill."""
-    names: set[str] = set()
-    for element in form.expression.visit_all():  # type: ignore[no-untyped-call]
-        if element.resultsName:
-            names.add(element.resultsName)
-    return names
-
-
-def _flat(conditions: Iterable[Condition]) -> Iterator[_Single]:
+def _flat(conditions: Iterable[Condition]) -> Iterator[Single]:
     """Yield the conditions on one field that must all hold."""
     for condition in conditions:
         if isinstance(condition, AllOf):
@@ -223,9 +217,9 @@ def _flat(conditions: Iterable[Condition]) -> Iterator[_Single]:
             yield condition
 
 
-def found_by_rule(conditions: Iterable[Condition]) -> frozenset[str]:
-    """Return the fields that regular expressions in these conditions may add."""
-    return frozenset[str]().union(*map(found_fields, conditions))
+def found_by_rule(conditions: Iterable[Condition]) -> Found:
+    """Return the fields that regular expressions and grammars in these conditions may add."""
+    return reduce(or_, map(found_fields, conditions), Found())
 
 
 def can_hold(producer: Producer, condition: Condition, *, of_form: bool = False) -> bool:
@@ -245,16 +239,20 @@ def can_hold(producer: Producer, condition: Condition, *, of_form: bool = False)
     return isinstance(condition, Exists) and not condition.expected
 
 
-def _passes(condition: _Single, value: FieldValue) -> bool:
+def _passes(condition: Single, value: FieldValue) -> bool:
     if isinstance(condition, Exists):
         return condition.expected is (value is not None)
+    if isinstance(condition, InList):
+        return True  # what the list holds may change while the sieve stays
     if isinstance(condition, Matches):
         search = condition.pattern.search
         return one_passes(lambda found: search(plain(found)) is not None, value)
+    if isinstance(condition, Parses):
+        return compile_condition(condition)({condition.field: value})
     return one_passes(value_test(condition), value)
 
 
-def _of_priority(condition: _Single) -> Need | None:
+def _of_priority(condition: Single) -> Need | None:
     name = condition.field
     passing = [number for number, fields in enumerate(PRIORITIES) if _passes(condition, fields[name])]
     if DEFAULT_PRIORITY in passing:
@@ -262,7 +260,7 @@ def _of_priority(condition: _Single) -> Need | None:
     return (Necessary(f"<(?:{'|'.join(map(str, passing))})>", 3),) if passing else ()
 
 
-def _names_only(condition: _Single, names: frozenset[str]) -> bool:
+def _names_only(condition: Single, names: frozenset[str]) -> bool:
     """Tell whether the condition holds for none but these values."""
     match condition:
         case Equals(_, value):
@@ -272,7 +270,7 @@ def _names_only(condition: _Single, names: frozenset[str]) -> bool:
     return False
 
 
-def _of_structured_data(condition: _Single) -> Need | None:
+def _of_structured_data(condition: Single) -> Need | None:
     match condition:
         case Equals(_, value):
             texts = [plain(value)]
@@ -287,7 +285,7 @@ def _of_structured_data(condition: _Single) -> Need | None:
     return _of_value(condition)
 
 
-def _of_value(condition: _Single) -> Need | None:
+def _of_value(condition: Single) -> Need | None:
     """Return what must stand in a text that is to pass the condition, as it is."""
     match condition:
         case Equals(_, value):
@@ -300,6 +298,8 @@ def _of_value(condition: _Single) -> Need | None:
             found = [of_regex(translate(pattern))]
         case Matches(_, pattern):
             found = [of_regex(pattern.pattern, pattern.flags)]
+        case Parses(_, _, CompiledGrammar() as grammar):
+            return _either(producer.shape for producer in _producers(grammar))
         case _:
             return None
     return None if None in found else tuple(need for need in found if need is not None)

@@ -1,4 +1,4 @@
-"""The gateway's own events: how jobs ended, what `emit` makes, what came into the drop box and watched folders.
+"""The gateway's own events: how jobs ended, what `emit` makes, what came into drop box and folders, and timers.
 
 They travel as messages whose frame is JSON, so that the journal keeps them beside all others.
 """
@@ -6,7 +6,7 @@ They travel as messages whose frame is JSON, so that the journal keeps them besi
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -26,13 +26,16 @@ DROP = "drop"
 FILES = "files"
 """`event.dataset` of files that appear in a watched folder."""
 
-OWN = frozenset({GATEWAY, EMITTED, DROP, FILES})
+RULES = "rules"
+"""`event.dataset` of what the journal keeps of the rules' own doings (`rules.wait_records`); no rule sees it."""
+
+OWN = frozenset({GATEWAY, EMITTED, DROP, FILES, RULES})
 """Names that no source may have: what is said under them nobody else can say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Events of the drop box or of watched folders that are alike.
+    """Events of the drop box, of watched folders or of one timer that are alike.
 
     Attributes:
         actions: the values that their `event.action` has.
@@ -92,6 +95,19 @@ KINDS = (
 )
 """All events of `drop` and `files`; whoever makes one of another action, or with another field, adds it here."""
 
+FINISHED = "job-finished"
+"""`event.action` of what the gateway says when an attempt at a step has ended."""
+
+TIMER_MISSED = "gateway.timer.missed"
+"""How many due times nobody told of, that an event of a timer now stands for."""
+
+
+def timer_kind(source: str) -> Kind:
+    """Return what the events of a timer are like: their dataset is the timer's name."""
+    own = {"event.start", "gateway.timer.late", TIMER_MISSED}
+    return Kind(source, frozenset({"timer"}), _EVERY - {"event.outcome", "event.provider"} | own)
+
+
 ANCESTORS = "gateway.ancestors"
 """The rules that caused an event, the first first."""
 
@@ -113,6 +129,17 @@ def own_message(
     return Message(frame, origin or _ORIGINS[dataset], now)
 
 
+def is_own_message(message: Message) -> bool:
+    """Tell whether the gateway itself said this: nobody else can, for it is a matter of where a message came from."""
+    origin = message.origin
+    return origin.own or origin.dataset in OWN
+
+
+def event_of(message: Message, parse: Callable[[Message], Event]) -> Event:
+    """Return what a message means, whoever said it; `parse` reads those that are not our own."""
+    return own_event(message) if is_own_message(message) else parse(message)
+
+
 def own_event(message: Message) -> Event:
     """Return what such a message means."""
     fields: dict[str, FieldValue] = json.loads(message.frame)
@@ -128,6 +155,11 @@ def ancestors_of(fields: Mapping[str, FieldValue], rule: str) -> list[FieldValue
     """Return the ancestors of what a rule causes because of an event with these fields."""
     former = fields.get(ANCESTORS)
     return [*(former if isinstance(former, list) else ()), rule]
+
+
+def said_by_us(fields: Mapping[str, FieldValue]) -> bool:
+    """Tell whether an event is one of our own, of whatever dataset."""
+    return fields.get("event.dataset") in OWN or TIMER_MISSED in fields
 
 
 def is_own(fields: Mapping[str, FieldValue]) -> bool:

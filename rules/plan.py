@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from parsers.event import FieldValue, printable
+from parsers.event import FieldValue, printable, printable_value
 from parsers.message import Trust
 from rules.correlate import Incident
 from rules.job import Job, Part
@@ -41,23 +41,37 @@ def is_trusted(fields: Mapping[str, FieldValue], enough: frozenset[object]) -> b
     return "gateway.trusted" in fields or fields["gateway.trust"] in enough
 
 
+def fields_of(incident: Incident) -> dict[str, FieldValue]:
+    """Return the event of an incident's jobs, ready for JSON."""
+    match, rule = incident.match, incident.match.rule
+    fields = match.event.to_dict()
+    # what regular expressions found is text
+    fields.update({name: printable(str(value)) for name, value in match.fields.items() if name not in fields})
+    for earlier in incident.earlier:
+        lacking = ((name, value) for name, value in earlier.items() if name not in fields)
+        fields.update({name: printable_value(value) for name, value in lacking})
+    fields.update(incident.added)
+    if not is_own(match.event.fields):
+        fields["rule.name"] = rule.name
+    fields["gateway.count"] = incident.count
+    fields["gateway.key"] = list(match.key)
+    return fields
+
+
 def plan(incident: Incident) -> tuple[Job, ...]:
     """Return what an incident makes to be done: the job of `do`, and the one that undoes it when the rule says how.
+
+    Where the rule's condition ended without coming true, that is the job of `else`. An event has what it lacks from
+    those before it that its window took.
 
     Their event has `rule.name`, the rule; but what the gateway says of its own jobs keeps the name of the rule whose
     job it was.
     """
     match, rule = incident.match, incident.match.rule
-    if not rule.do and not rule.undo:
+    if not (rule.otherwise if incident.otherwise else rule.do or rule.undo):
         return ()
     message = match.event.message
-    fields = match.event.to_dict()
-    # what regular expressions found is text
-    fields.update({name: printable(str(value)) for name, value in match.fields.items() if name not in fields})
-    if not is_own(match.event.fields):
-        fields["rule.name"] = rule.name
-    fields["gateway.count"] = incident.count
-    fields["gateway.key"] = list(match.key)
+    fields = fields_of(incident)
     cause: tuple[str | bytes | float, ...] = (
         *match.key,
         message.origin.dataset,
@@ -69,5 +83,7 @@ def plan(incident: Incident) -> tuple[Job, ...]:
     def job(part: Part, due: float | None = None) -> Job:
         return Job(job_id(rule.name, part.value, *cause), rule.name, part, match.key, fields, due)
 
+    if incident.otherwise:
+        return (job(Part.ELSE),)
     do = (job(Part.DO),) if rule.do else ()
     return (*do, job(Part.UNDO, NEVER if incident.due is None else incident.due)) if rule.undo else do

@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from parsers.message import Batch, Frames, Message, Origin, Trust
 from parsers.parse import Parser
+from rules.findings import Findings
 from rules.job import Part
 from rules.open_states import OpenState
-from rules.own_events import OWN, own_event
+from rules.own_events import event_of, is_own_message
 from rules.plan import NEVER
-from rules.rulebook import Findings, RuleBook
+from rules.rulebook import RuleBook
 from rules.sieve import Sieve
-from rules.window import Key
+from rules.windows.window import Key
 
 CHUNK = 2000
 """Messages that are sifted at a time: enough that a scan's own cost is nothing."""
@@ -81,9 +82,8 @@ def rebuild(
     while chunk := list(islice(rest, CHUNK)):
         for message, wanted in _candidates(sieve, chunk):
             past.go_on_to(message.received)
-            own = message.origin.dataset in OWN
             try:
-                event = own_event(message) if own else parser.parse(message)
+                event = event_of(message, parser.parse)
                 past.learn(rulebook.feed(event, message.received, wanted))
             except Exception as error:  # noqa: BLE001 -- one message that meets a bug must not keep the gateway down
                 lost(message, error)
@@ -121,7 +121,8 @@ class _Past:
         correlation = self._rulebook.named(state.rule)
         open_states = correlation.states if correlation else None
         if open_states is not None and state.job not in self._over and state.key not in open_states:
-            open_states.restore(state.key, OpenState(None if state.due >= NEVER else state.due, state.job))
+            due = None if state.due >= NEVER else state.due
+            open_states.restore(state.key, OpenState(due, state.job), state.opened)
 
     def learn(self, findings: Findings) -> None:
         """Take note of what an event came to; what it would have opened and did not open is not open."""
@@ -138,6 +139,7 @@ class _Past:
         for state in self._states:
             if state.closed is None:
                 self._open(state)
+        self._rulebook.settle_states()
         for (rule, key), times in openings.items():
             correlation = self._rulebook.named(rule)
             if correlation is not None and correlation.states is not None:
@@ -157,7 +159,7 @@ def _candidates(sieve: Sieve, messages: Sequence[Message]) -> Iterator[tuple[Mes
         for found, rules in sieve.candidates(Batch(Frames(bytes(data), starts, stops), _ORIGIN, 0.0))
     }
     for message, start in zip(messages, starts, strict=True):
-        if message.origin.dataset in OWN:
+        if is_own_message(message):
             yield message, None
         elif start in wanted:
             yield message, wanted[start]

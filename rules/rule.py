@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from parsers.errors import Place
-from parsers.event import FieldValue
 from parsers.message import Trust
 from rules.condition import Condition
+from rules.example import TestStep
 from rules.job import Part
 from rules.step import Step
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """So many matching events within so many seconds, counted apart for each value of the `by` fields."""
-
-    count: int
-    within: float
-    by: tuple[str, ...]
+from rules.when import ALWAYS, Circumstances, Suppress, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +28,9 @@ class Undo:
         match: an event that closes it (its key is taken from the `by` fields); None: only time does.
         unless: what must not hold of such an event.
         by: the fields of the closing event that hold the key, one for each of the rule's.
+        count: how many such events it takes, none of the rule's own between them.
+        quiet: it is undone when so many seconds have passed with no more than `at_most` of the rule's own events.
+        within: seconds after which it closes without being undone, for the event that would have closed it stayed away.
     """
 
     steps: tuple[Step, ...]
@@ -46,6 +40,10 @@ class Undo:
     match: Condition | None = None
     unless: Condition | None = None
     by: tuple[str, ...] = ()
+    count: int = 1
+    quiet: float | None = None
+    at_most: int = 0
+    within: float | None = None
 
     def period(self, opened_before: int) -> float | None:
         """Return how long the state stays open, in seconds, when it was open so many times before."""
@@ -92,84 +90,49 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """A test step: messages arrive.
-
-    Attributes:
-        text: what stands behind the envelope (`sshd[7]: Failed ...`), or a whole frame when it begins with `<`.
-        every: seconds between two of them.
-        address: who sends it (`log.source.address`).
-        fields: of an event of the gateway's own, which is sent instead of a text.
-    """
-
-    text: str
-    times: int = 1
-    every: float = 0.0
-    address: str = "127.0.0.1"
-    trust: Trust = Trust.LOCAL
-    fields: Mapping[str, FieldValue] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Expect:
-    """What must have happened since the last expectation; None: it does not matter.
-
-    Attributes:
-        do: how many times the rule did something.
-        argv: how the first command was called.
-        undo: how many states were undone.
-        open: how many states are open now.
-    """
-
-    do: int | None = None
-    argv: tuple[str, ...] | None = None
-    undo: int | None = None
-    open: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TestStep:
-    """One entry of a rule's `test`: send messages, let time pass, look; any of them may be absent."""
-
-    place: Place
-    send: Send | None = None
-    advance: float = 0.0
-    expect: Expect | None = None
-    __test__ = False  # not one of pytest's classes
-
-
-@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule.
 
     Attributes:
         when: None fires at every match.
+        circumstances: what else must be so, for the rule to see an event and to act.
+        suppress: None: it acts as often as it comes true.
+        otherwise: what is done (`else`) where the condition over time ends without coming true.
         do: in order, stopping at the first that fails; empty only tells the log.
         retry: None: a step that failed is not tried again, unless it ended with EX_TEMPFAIL.
         on_failure: once, after the last try of a step of `do` or `undo`.
         idempotent: False: a job that may have run is never run again by itself; it becomes a dead letter.
         trust: the least trust that may start its processes; None takes the configuration's.
+        description: what it is for, in the words of whoever wrote it.
     """
 
     name: str
     place: Place
     match: Condition
     unless: Condition | None = None
-    when: Count | None = None
+    when: When | None = None
+    circumstances: Circumstances = ALWAYS
+    suppress: Suppress | None = None
     do: tuple[Step, ...] = ()
     undo: Undo | None = None
     retry: Retry | None = None
+    otherwise: tuple[Step, ...] = ()
     on_failure: tuple[Step, ...] = ()
     busy: Busy = Busy.QUEUE
     rate: Rate | None = None
     idempotent: bool = True
     trust: Trust | None = None
     tests: tuple[TestStep, ...] = ()
+    description: str = ""
 
     def steps(self, part: Part) -> tuple[Step, ...]:
         """Return the steps of one part."""
-        if part is Part.DO:
-            return self.do
-        if part is Part.ON_FAILURE:
-            return self.on_failure
-        return self.undo.steps if self.undo else ()
+        match part:
+            case Part.DO:
+                return self.do
+            case Part.ELSE:
+                return self.otherwise
+            case Part.ON_FAILURE:
+                return self.on_failure
+            case Part.UNDO:
+                return self.undo.steps if self.undo else ()

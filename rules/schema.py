@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
 from parsers.errors import OperatorError, Place
+from rules.pieces import Pieces
 from rules.strict_yaml import Entry, MappingNode, Node, ScalarNode, SequenceNode, shown
 
 MAX_WORD = 100
@@ -22,24 +23,37 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
+class SpoiltError(OperatorError):
+    """What cannot be read because of something else that is wrong and told there: no error of its own."""
+
+
 class Problems:
     """What is wrong with a file: errors, each of which turns something off, and warnings.
 
     Attributes:
-        own_fields: fields of events that the file itself makes, and that nobody else needs to know.
+        fields: the fields of events that are known here; None: whatever an event's field is called is right.
         places: where each step stands, by its name.
+        named: where `${...}` names a field, in what is being read.
+        filled: the same for each step, by the step's name and the field's.
+        pieces: the lists and macros that conditions may name.
+        used: where those stand that they do name.
     """
 
-    def __init__(self) -> None:
-        self.own_fields: set[str] = set()
+    def __init__(self, pieces: Pieces | None = None, fields: Container[str] | None = None) -> None:
+        self.pieces = pieces or Pieces()
+        self.fields = fields
+        self.used: set[Place] = set()
         self.places: dict[str, Place] = {}
+        self.named: dict[str, Place] = {}
+        self.filled: dict[tuple[str, str], Place] = {}
+        self._spoilt = 0
         self._errors: list[OperatorError] = []
         self._warnings: list[OperatorError] = []
 
     @property
     def count(self) -> int:
-        """How many errors there have been; compare two counts to see whether what was read between is good."""
-        return len(self._errors)
+        """How much is wrong so far; compare two counts to see whether what was read between is good."""
+        return len(self._errors) + self._spoilt
 
     @property
     def errors(self) -> tuple[OperatorError, ...]:
@@ -62,8 +76,15 @@ class Problems:
     def attempt(self, node: Node, reader: Reader[T], key: str | None = None) -> T | None:
         """Read a node; None where that failed and the error is noted, named by the key whose value it is."""
         self._errors.extend(node.faults)
+        if isinstance(node, MappingNode) and not node.whole:
+            return None
         try:
             return reader(node, self)
+        except SpoiltError as error:
+            self._spoilt += 1
+            if error.problem:
+                self._warnings.append(error)
+            return None
         except OperatorError as error:
             self._errors.append(error if key is None else OperatorError(f"{shown(key)}: {error.problem}", error.place))
             return None
@@ -95,10 +116,21 @@ class Fields:
 
     Attributes:
         name: what the mapping is called in errors (`"when"`); None for the file's own keys.
+        usual: what stands for keys that are absent; a key whose value is null or [] takes it away.
+        habits: what other programs call a key, and what it is called here.
     """
 
-    def __init__(self, node: Node, problems: Problems, name: str | None = None) -> None:
+    def __init__(
+        self,
+        node: Node,
+        problems: Problems,
+        name: str | None = None,
+        usual: Mapping[str, Entry] | None = None,
+        habits: Mapping[str, str] | None = None,
+    ) -> None:
         self.place, self.problems = node.place, problems
+        self._usual = usual or {}
+        self._habits = habits or {}
         self._in = f' in "{name}"' if name else ""
         self._entries: dict[str, Entry] = {entry.key: entry for entry in mapping_of(node).entries}
         self._known: list[str] = []
@@ -113,12 +145,24 @@ class Fields:
         if kind is not None:
             return
         for key, entry in self._entries.items():
-            near = nearest(key, self._known)
-            self._missing.pop(near or "", None)  # the misspelt key is the missing one: said once
-            advice = f'; did you mean "{near}"?' if near else f"; known are {', '.join(self._known)}"
-            self.problems.error(f"unknown key {shown(key)}{self._in}{advice}", entry.place)
+            self.problems.error(f"unknown key {shown(key)}{self._in}{self._advice(key)}", entry.place)
         for problem in self._missing.values():
             self.problems.error(problem, self.place)
+
+    def _advice(self, key: str) -> str:
+        """Say what a wrong key should be; a key that is missing may be the one that was meant, and is said once."""
+        meant = self._habits.get(key.lower())
+        if meant in self._known:
+            self._missing.pop(meant, None)
+            return f'; write "{meant}"'
+        near = nearest(key, self._known)
+        if near:
+            self._missing.pop(near, None)
+            return f'; did you mean "{near}"?'
+        if self._missing:
+            problem = self._missing.pop(next(iter(self._missing)))
+            return f"; and {problem}"
+        return f"; known are {', '.join(dict.fromkeys(self._known))}"
 
     def __contains__(self, key: str) -> bool:
         return key in self._entries
@@ -131,10 +175,22 @@ class Fields:
         """Return where a key that has not been taken stands, else where the mapping begins."""
         return self._entries[key].place if key in self._entries else self.place
 
+    def place_of_second(self, keys: Iterable[str]) -> Place:
+        """Return where the second of these keys stands, of which only one may be there."""
+        return sorted(map(self.place_of, keys), key=lambda place: (place.line, place.column))[1]
+
+    def value_of(self, key: str) -> Node | None:
+        """Return the value of a key that has not been taken, unread; None where it is absent."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.value
+
     def pop(self, key: str) -> Entry | None:
         """Take a key without reading it; None where it is absent."""
         self._known.append(key)
-        return self._entries.pop(key, None)
+        entry = self._entries.pop(key, None)
+        if key in self._usual:
+            return self._usual[key] if entry is None else None if _is_nothing(entry.value) else entry
+        return entry
 
     def take(self, key: str, reader: Reader[T], default: D) -> T | D:
         """Read a key's value; the default where it is absent or wrong."""
@@ -155,6 +211,12 @@ class Fields:
         left = tuple(self._entries.values())
         self._entries.clear()
         return left
+
+
+def _is_nothing(node: Node) -> bool:
+    if isinstance(node, ScalarNode):
+        return node.plain and node.value() is None
+    return isinstance(node, SequenceNode) and not node.items
 
 
 def mapping_of(node: Node) -> MappingNode:

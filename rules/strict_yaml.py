@@ -73,11 +73,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class MappingNode:
-    """Keys and values; each key once."""
+    """Keys and values; each key once.
+
+    Attributes:
+        whole: False: what else it holds could not be read, so that nobody can say what is missing.
+    """
 
     place: Place
     entries: tuple[Entry, ...]
     faults: tuple[Fault, ...] = ()
+    whole: bool = True
 
 
 Node = ScalarNode | SequenceNode | MappingNode
@@ -142,12 +147,14 @@ class _Open:
         if not self.mapping:
             return SequenceNode(self.place, tuple(self.children), tuple(self.faults))
         entries: dict[str, Entry] = {}
+        whole = True
         for key, value in zip(self.children[::2], self.children[1::2], strict=True):
             if wrong := self._wrong_key(key, entries):
                 self.faults.append(OperatorError(wrong, key.place))
+                whole = whole and isinstance(key, ScalarNode) and key.text in entries
             elif isinstance(key, ScalarNode):
                 entries[key.text] = Entry(key.text, key.place, value)
-        return MappingNode(self.place, tuple(entries.values()), tuple(self.faults))
+        return MappingNode(self.place, tuple(entries.values()), tuple(self.faults), whole)
 
     @staticmethod
     def _wrong_key(key: Node, entries: dict[str, Entry]) -> str | None:
@@ -261,15 +268,19 @@ _ADVICE = (
     ("did not find expected key", "a key is wanted here; check the indentation"),
     ("did not find expected '-' indicator", "a list entry (- ) is wanted here; check the indentation"),
     ("expected <block end>", "check the indentation"),
+    ("found a tab character that violates indentation", "a tab: YAML is indented with blanks only"),
     ("block sequence entries are not allowed", "a list entry (- ) cannot begin here; put it on a line of its own"),
 )
 
 
 def _in_our_words(error: yaml.MarkedYAMLError, text: str, file: str) -> OperatorError:
     mark = error.problem_mark or error.context_mark
+    context = error.context or ""
+    if "scanning an alias" in context or "scanning an anchor" in context:
+        mark = error.context_mark
     place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file, 1, 1)
     index = mark.index if mark else len(text)
-    problem, context, at = error.problem or "", error.context or "", text[index : index + 1]
+    problem, at = error.problem or "", text[index : index + 1]
     began = error.context_mark.line + 1 if error.context_mark else place.line
     if "scanning an alias" in context or "scanning an anchor" in context:
         problem = "text that begins with * or & must stand in quotes"

@@ -74,12 +74,15 @@ def as_number(low: float | None = None, high: float | None = None) -> Reader[flo
     return leaf(wanted, convert)
 
 
+PERCENT = r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%"
+
+
 def as_percent() -> Reader[float]:
     """Read a percentage from `0%` to `100%` as the part of one that it is."""
     wanted = "a percentage such as 20%"
 
     def convert(node: ScalarNode) -> float:
-        match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%", node.text, re.ASCII)
+        match = re.fullmatch(PERCENT, node.text, re.ASCII)
         if match is None or float(match[1]) > 100:
             bare = re.fullmatch(r"0\.[0-9]{1,6}|[0-9]{1,2}", node.text, re.ASCII)
             number = float(node.text) if bare else 0.0
@@ -104,7 +107,7 @@ def as_bool() -> Reader[bool]:
 
 
 MAX_DURATION = timedelta(days=3660)
-_DURATION = re.compile(
+DURATION = re.compile(
     "".join(rf"(?:[0-9]{{1,9}}(?:\.[0-9]{{1,9}})?{unit})?" for unit in ("w", "d", "h", "m", "s", "ms")), re.ASCII
 )
 """What of durationpy's language is read: each unit once, the greatest first; no months (its `mm`), no sign."""
@@ -117,7 +120,7 @@ def as_duration(*, zero: bool = False) -> Reader[float]:
     def convert(node: ScalarNode) -> float:
         if node.text.isdecimal() and node.text.isascii() and not (zero and node.text == "0"):
             raise OperatorError(f"write a unit: {node.text}s", node.place)
-        if not node.text or (node.text != "0" and not _DURATION.fullmatch(node.text)):
+        if not node.text or (node.text != "0" and not DURATION.fullmatch(node.text)):
             raise OperatorError(f"{wanted} is wanted (units w d h m s ms), not {shown(node.text)}", node.place)
         try:
             value = durationpy.from_str(node.text)
@@ -131,14 +134,14 @@ def as_duration(*, zero: bool = False) -> Reader[float]:
     return leaf(wanted, convert)
 
 
-_UNITS: dict[str, int] = {
+UNITS: dict[str, int] = {
     "": 1,
     "B": 1,
     **{f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", 1)},
     **{f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)},
     "kB": 1000,
 }
-_SIZE = re.compile(r"([0-9]{1,15})(?:([A-Za-z]+))?", re.ASCII)
+SIZE = re.compile(r"([0-9]{1,15})(?:([A-Za-z]+))?", re.ASCII)
 
 
 def as_size(low: int, high: int) -> Reader[int]:
@@ -146,13 +149,13 @@ def as_size(low: int, high: int) -> Reader[int]:
     wanted = "a size such as 512, 64KiB or 1MB"
 
     def convert(node: ScalarNode) -> int:
-        match = _SIZE.fullmatch(node.text)
+        match = SIZE.fullmatch(node.text)
         unit = match[2] or "" if match else ""
-        if match is None or unit not in _UNITS:
+        if match is None or unit not in UNITS:
             short = match is not None and unit.upper() in {"K", "M", "G", "T"}
             advice = f"; write {match[1]}{unit.upper()}iB" if match is not None and short else ""
             raise OperatorError(f"{wanted} is wanted, not {shown(node.text)}{advice}", node.place)
-        value = int(match[1]) * _UNITS[unit]
+        value = int(match[1]) * UNITS[unit]
         if not low <= value <= high:
             raise OperatorError(f"a size from {low:,} to {high:,} octets is wanted, not {node.text}", node.place)
         return value
@@ -160,12 +163,15 @@ def as_size(low: int, high: int) -> Reader[int]:
     return leaf(wanted, convert)
 
 
+MODE = r"0o?[0-7]{1,3}"
+
+
 def as_mode() -> Reader[int]:
     """Read permission bits as octal digits with a leading zero, `0027` say; in quotes or not, they mean the same."""
     wanted = "an octal number with a leading zero, such as 0077,"
 
     def convert(node: ScalarNode) -> int:
-        if not re.fullmatch(r"0o?[0-7]{1,3}", node.text, re.ASCII):
+        if not re.fullmatch(MODE, node.text, re.ASCII):
             raise OperatorError(f"{wanted} is wanted, not {shown(node.text)}", node.place)
         return int(node.text.removeprefix("0o"), 8)
 

@@ -12,22 +12,20 @@ from rules.condition import (
     AnyOf,
     Compare,
     Condition,
-    Contains,
     Equals,
     Exists,
-    Glob,
+    InList,
     InNetworks,
-    Matches,
     Not,
     OneOf,
+    Single,
 )
-from rules.match import compile_condition
+from rules.match import Test, compile_condition
 
 MAX_WAYS = 200
 """Ways to fulfil one rule that are looked at; a rule with more counts as one that can fire."""
 
-Leaf = Equals | OneOf | InNetworks | Glob | Matches | Contains | Compare | Exists
-Part = Leaf | Not
+Part = Single | Not
 """A condition that joins no others; the inner one of a Not is a leaf."""
 Way = tuple[Part, ...]
 
@@ -86,7 +84,7 @@ def exclude(one: Part, other: Part) -> bool:
         match first:
             case Exists(_, False):
                 return not isinstance(second, Not) and second != first
-            case Equals() | OneOf():
+            case Equals() | OneOf() if not _changes(second):
                 test = compile_condition(second)
                 return not any(test({first.field: value}) for value in values_of(first))
     match one, other:
@@ -127,12 +125,24 @@ def follows(condition: Condition, way: Way) -> bool:
             return condition in way or any(_implies(part, condition) for part in way)
 
 
-def _implies(part: Part, condition: Leaf) -> bool:
+def _changes(part: Part) -> bool:
+    """Tell whether what fulfils a condition may change while the rule runs."""
+    return isinstance(part.condition if isinstance(part, Not) else part, InList)
+
+
+def may_test(part: Part) -> Test:
+    """Make the function that tells whether a condition may hold, today or tomorrow."""
+    if not _changes(part):
+        return compile_condition(part)
+    return lambda fields: field_of(part) in fields or isinstance(part, Not)
+
+
+def _implies(part: Part, condition: Single) -> bool:
     if field_of(part) != condition.field or isinstance(part, Not):
         return False
     if isinstance(condition, Exists):
         return condition.expected and not isinstance(part, Exists)
-    if isinstance(part, Equals | OneOf):
+    if isinstance(part, Equals | OneOf) and not _changes(condition):
         test = compile_condition(condition)
         return bool(values_of(part)) and all(test({condition.field: value}) for value in values_of(part))
     return False

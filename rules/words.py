@@ -15,11 +15,14 @@ from rules.condition import (
     Equals,
     Exists,
     Glob,
+    InList,
     InNetworks,
     Matches,
     Not,
     OneOf,
+    Parses,
     Scalar,
+    Single,
 )
 
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?|[A-Za-z/_(][\w./:@+() -]*(?<![ :])", re.ASCII)
@@ -39,7 +42,7 @@ def words(condition: Condition) -> str:
             return f"{condition.field}: {_test(condition)}"
 
 
-def _test(condition: Equals | OneOf | InNetworks | Glob | Matches | Contains | Compare | Exists) -> str:
+def _test(condition: Single) -> str:
     match condition:
         case Equals(_, value):
             return value_words(value)
@@ -47,6 +50,10 @@ def _test(condition: Equals | OneOf | InNetworks | Glob | Matches | Contains | C
             return f"[{', '.join(map(value_words, values))}]"
         case InNetworks(_, networks):
             return f"{{in: [{', '.join(value_words(str(network)) for network in networks)}]}}"
+        case InList(_, listed):
+            return f"{{in: ${listed.name}}}"
+        case Parses(_, grammar):
+            return f"{{grammar: {grammar}}}"
         case Glob(_, pattern):
             return f"{{glob: {value_words(pattern)}}}"
         case Matches(_, regex):

@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred, succeed
 
 from gateway.drop.visit import Client
 from gateway.drop_config import CHECKER, CHECKER_LINES
-from gateway.jobs.outcome import Ending, Outcome
 from rules.job import Attempt
+from rules.outcome import Ending, Outcome
 
 LEAST_TROUBLE = 50
 """Exit codes from here on say that nothing was judged: pwauth(8)'s own troubles begin here, then come sysexits(3), and

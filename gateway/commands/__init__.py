@@ -10,7 +10,22 @@ from importlib.metadata import version
 
 from parsers.errors import OperatorError
 
-COMMANDS = ("init", "check", "parse", "explain", "cert", "onboard", "account", "jobs", "open", "events", "journal")
+COMMANDS = (
+    "init",
+    "check",
+    "parse",
+    "explain",
+    "backtest",
+    "library",
+    "cert",
+    "onboard",
+    "account",
+    "jobs",
+    "open",
+    "events",
+    "journal",
+    "schema",
+)
 """In the order in which a newcomer needs them; each module has HELP, add_arguments(parser) and run(arguments)."""
 
 

@@ -7,16 +7,19 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.commands.findings import Finding, finding_of
+from gateway.commands.shown_coverage import coverage_dict, print_coverage
 from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page, many
 from parsers.errors import OperatorError, Place
 
 if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.loading import Loaded
+    from rules.coverage import Coverage
     from rules.step import Task
 
 HELP = "load everything, run the rules' tests, say what is wrong"
@@ -34,13 +37,14 @@ COLOURS = {"error": BAD, "warning": DOUBTFUL, "note": DIM}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help=DEFAULT)
+    parser.add_argument("--coverage", action="store_true", help="say what of the rules no test reaches")
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found; 0 when all is well, 1 for errors and failed tests."""
-    report = check(configuration(args.file))
+    report = check(configuration(args.file), coverage=args.coverage)
     if args.json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
@@ -95,6 +99,7 @@ class Report:
         untested: how many rules have no tests.
         expressions: what the sieve looks for; None where everything was too wrong to make one.
         seconds: how long compiling the sieve took; None when it came from the cache.
+        coverage: what of each rule its tests reach; None when nobody asked.
     """
 
     file: Path
@@ -107,9 +112,11 @@ class Report:
     octets: int = 0
     seconds: float | None = None
     sources: list[str] = field(default_factory=list)
+    coverage: list[Coverage] | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return it ready for JSON."""
+        covered = {} if self.coverage is None else {"coverage": coverage_dict(self.coverage)}
         return {
             "file": str(self.file),
             "findings": [finding.to_dict() for finding in self.findings],
@@ -119,11 +126,12 @@ class Report:
             "untested": self.untested,
             "sieve": {"expressions": self.expressions, "octets": self.octets, "compile_seconds": self.seconds},
             "sources": self.sources,
+            **covered,
         }
 
 
-def check(file: Path) -> Report:
-    """Load a configuration with all that it names, and look at it."""
+def check(file: Path, *, coverage: bool = False) -> Report:
+    """Load a configuration with all that it names, and look at it; at what its tests reach only when asked."""
     from gateway.commands.checked_files import files_beside
     from gateway.config import ConfigErrors
     from gateway.loading import load_all, tasks_of
@@ -144,7 +152,8 @@ def check(file: Path) -> Report:
             Finding("warning", "there are no rules, so that nothing will ever happen", Place(str(file)))
         )
     report.findings += files_beside(config)
-    failures = list(_failed_tests(loaded))
+    report.coverage = _coverages(loaded) if coverage else None
+    failures = list(_failed_tests(loaded, report.coverage))
     report.findings += failures
     report.failed = len(failures)
     report.tests = sum(step.expect is not None for rule in loaded.rules for step in rule.tests)
@@ -167,21 +176,33 @@ def _source_words(config: Config, index: int) -> str:
     return f"{source.name} ({kind_of(source)} {place_of(source)})"
 
 
-def _failed_tests(loaded: Loaded) -> Iterator[Finding]:
+def _coverages(loaded: Loaded) -> list[Coverage]:
+    from rules.coverage import Coverage
+
+    return [Coverage(rule) for rule in loaded.rules]
+
+
+def _failed_tests(loaded: Loaded, coverages: Sequence[Coverage] | None) -> Iterator[Finding]:
     from rules.examples import run_tests
 
-    for rule in loaded.rules:
-        for failure in run_tests(rule, loaded.parser, loaded.config.defaults.trust):
+    trust = loaded.config.defaults.trust
+    for rule, coverage in zip(loaded.rules, coverages or repeat(None)):  # noqa: B905 -- the second may be endless
+        if not loaded.off.isdisjoint(step.expect.rule for step in rule.tests if step.expect and step.expect.rule):
+            continue  # what is wrong is told of the rule that they look at
+        for failure in run_tests(rule, loaded.parser, trust, loaded.rules, coverage):
             yield Finding("error", f"the test failed: {failure.problem}", failure.place, rule.name)
 
 
 def _doubts(loaded: Loaded) -> Iterator[Finding]:
     from rules.review import Review
 
-    review = Review(loaded.parser.grammars, [source.name for source in loaded.config.sources], loaded.rules)
+    sources = [source.name for source in loaded.config.sources]
+    review = Review(loaded.parser.grammars, sources, loaded.rules, loaded.config.timers())
     for rule in loaded.rules:
         for doubt in review.of(rule):
-            yield Finding("note" if doubt.mild else "warning", doubt.words, rule.place, rule.name)
+            kind = "error" if doubt.is_error else "note" if doubt.mild else "warning"
+            place = loaded.filled.get(doubt.filled, rule.place) if doubt.filled else rule.place
+            yield Finding(kind, doubt.words, place, rule.name)
 
 
 def _sieve(loaded: Loaded, report: Report) -> Iterator[Finding]:
@@ -254,6 +275,8 @@ def _print(report: Report) -> None:
         if report.untested:
             page.line((f"{many(report.untested, 'rule')} without tests", DIM))
         compiled = "from the cache" if report.seconds is None else f"compiled in {report.seconds:.1f} s"
+        if report.coverage is not None:
+            print_coverage(page, report.coverage)
         page.line(f"sieve: {many(report.expressions, 'expression')}, {report.octets / 1024:.0f} KiB, {compiled}")
     page.line(f"listens on {', '.join(report.sources)}")
     counts = [many(n, kind) for kind in ("error", "warning") if (n := _count(report.findings, kind))]

@@ -196,9 +196,9 @@ class _Events:
         )
 
     def _event(self, message: Message) -> Event:
-        from rules.own_events import OWN, own_event
+        from rules.own_events import event_of
 
-        return own_event(message) if message.origin.dataset in OWN else self._parser.parse(message)
+        return event_of(message, self._parser.parse)
 
     def _print(self, shown: Shown) -> None:
         from gateway.jobs.records import Damage

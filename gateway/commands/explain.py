@@ -1,4 +1,4 @@
-"""`gateway explain LINE`: shows each stage's answer to one message, and why a rule does not want it."""
+"""`gateway explain`: shows each stage's answer to one message, how the rules stood, and why they did not act."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.commands.check import DEFAULT, INSTALLED, USUAL, configuration, usual_configuration
 from gateway.commands.parse import NONE, as_epoch, as_zone
@@ -19,15 +18,11 @@ from parsers.framing.syslog_stream import Framing
 from parsers.message import Frames, Message, Origin, Trust, one_frame
 
 if TYPE_CHECKING:
+    from gateway.commands.told import Explainer, Told
     from gateway.loading import Loaded
-    from parsers.envelopes.envelope import Envelope
-    from parsers.event import Event
-    from parsers.nearest import Near
     from rules.condition import Network
-    from rules.explain import Command, Explanation
-    from rules.rule import Rule
 
-HELP = "show each stage's answer to one message, and why a rule does not want it"
+HELP = "show each stage's answer to one message, how the rules stand, and why one does not want it or does not act"
 
 NEAREST = 5
 """Rules that do not want the message and are shown all the same, as long as nobody asks for all."""
@@ -38,8 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "line",
         metavar="LINE",
+        nargs="?",
         help="the message; - reads messages from standard input; without --source, a JSON object whose event.dataset "
         "is drop, files, emit or gateway is such an event of the gateway's own",
+    )
+    parser.add_argument(
+        "--file",
+        dest="log",
+        metavar="LOG",
+        nargs="+",
+        help="explain a line of this log, with what the rules have counted until then; first the files that it was "
+        "rotated into, as far as they matter",
+    )
+    parser.add_argument(
+        "--at", metavar="LINE", help="of LOG: the number of the line, or a text that it has (the last one that has it)"
+    )
+    parser.add_argument(
+        "--live", action="store_true", help="ask the gateway that runs what its rules have counted, and what is open"
     )
     parser.add_argument("--config", metavar="FILE", type=Path, help=DEFAULT)
     parser.add_argument("--source", metavar="NAME", help="as if it came through this source of the configuration")
@@ -59,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rule", metavar="NAME", help="explain this rule and no other")
     parser.add_argument("--all", action="store_true", help=f"all rules that do not match, not the {NEAREST} nearest")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each message")
+    parser.set_defaults(misused=parser.error)
 
 
 def _address(text: str) -> str:
@@ -72,64 +83,116 @@ def _address(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Explain; 0 when there was a message to explain."""
-    from gateway import clock
+    from gateway.commands.told import Explainer
 
-    loaded, notes = _load(args.config)
+    _check(args)
+    loaded, notes = load_or_library(args.config)
     if args.rule:
-        loaded = replace(loaded, rules=_only(loaded, args.rule))
-    origin = _origin(args, loaded)
-    now = clock.now() if args.now is None else args.now
-    frames, notes_of_frames = _frames(args)
-    for note in (*notes, *notes_of_frames):
-        print(f"gateway explain: {note}", file=sys.stderr)
-    most = None if args.all or args.rule else NEAREST
+        _check_rule(args.rule, loaded)
+    explainer = Explainer(loaded, args.rule)
     shown = 0
-    explainer = _Explainer(loaded)
-    for start, stop in frames:
-        message = Message(frames.data[start:stop], origin, now, start in frames.truncated)
-        own = _own(args, message) if args.source is None else None
-        told = explainer.explain(message) if own is None else explainer.explain_own(own)
-        if args.json:
-            print(json.dumps(told.to_dict(most), ensure_ascii=False))
-        else:
-            from gateway.commands.explained import show
+    for told in _of_log(args, loaded, explainer, notes) if args.log else _of_text(args, loaded, explainer, notes):
+        if args.live:
+            from gateway.commands.explain_live import explain_live
 
-            if shown:
-                print()
-            show(told, most)
+            told = explain_live(told, loaded.config.state)  # noqa: PLW2901 -- the same, with more
+        _show(args, told, again=shown > 0)
         shown += 1
     if not shown:
         print("gateway explain: there is no message in this text", file=sys.stderr)
     return 0 if shown else 1
 
 
-def _load(file: Path | None) -> tuple[Loaded, list[str]]:
+def _check(args: argparse.Namespace) -> None:
+    """Make sure that it is said what is to be explained; exits with the usage where too much or too little is said."""
+    wrong = None
+    if args.log is None:
+        if args.line is None:
+            wrong = "give a LINE to explain, or --file LOG --at LINE"
+        elif args.at is not None:
+            wrong = "--at is a line of a log; name it with --file"
+        elif args.live and args.now is not None:
+            wrong = "--live is about now; leave --now away"
+    elif args.line is not None:
+        # a LINE before --file, or one file too many behind it
+        wrong = f"--file explains a line of the log: leave {args.line!r} away, or say which with --at"
+    elif args.at is None:
+        wrong = "which line of the log? Say it with --at: its number, or a text that it has"
+    else:
+        given = {"--live": args.live, "--now": args.now is not None, "--framing": args.framing is not None}
+        not_together = [option for option, is_given in given.items() if is_given]
+        if not_together:
+            wrong = f"{not_together[0]} does not go with --file, where the log says it"
+    if wrong is not None:
+        args.misused(wrong)
+
+
+def _of_text(args: argparse.Namespace, loaded: Loaded, explainer: Explainer, notes: Sequence[str]) -> Iterator[Told]:
+    from gateway import clock
+
+    origin = _origin(args, loaded)
+    now = clock.now() if args.now is None else args.now
+    frames, notes_of_frames = _frames(args)
+    _note((*notes, *notes_of_frames))
+    for start, stop in frames:
+        message = Message(frames.data[start:stop], origin, now, start in frames.truncated)
+        own = _own(args, loaded, message)
+        yield explainer.explain(message) if own is None else explainer.explain_own(own)
+
+
+def _of_log(args: argparse.Namespace, loaded: Loaded, explainer: Explainer, notes: Sequence[str]) -> Iterator[Told]:
+    from gateway.commands.explain_log import explain_log
+
+    told, notes_of_log = explain_log(args.log, args.at, explainer, _origin(args, loaded))
+    _note((*notes, *notes_of_log))
+    yield told
+
+
+def _note(notes: Iterable[str]) -> None:
+    from gateway.log import escaped
+
+    for note in notes:
+        print(f"gateway explain: {escaped(note)}", file=sys.stderr)
+
+
+def _show(args: argparse.Namespace, told: Told, *, again: bool) -> None:
+    most = None if args.all or args.rule else NEAREST
+    if args.json:
+        print(json.dumps(told.to_dict(most), ensure_ascii=False))
+        return
+    from gateway.commands.explained import show
+
+    if again:
+        print()
+    show(told, most)
+
+
+def load_or_library(file: Path | None) -> tuple[Loaded, list[str]]:
     """Return the configuration, or the library and the built-in grammars where there is none, and what to say."""
-    from gateway.config import Config, library_names, read_rules
+    from gateway.config import Config, read_rules, telling_library
     from gateway.loading import Loaded, load_all
     from parsers.parse import Parser, builtin_grammars
-    from rules.load import merge
+    from rules.merge import merge
 
     file = file or usual_configuration()
     if file is not None:
         loaded = load_all(configuration(file))
         off = len(loaded.errors)
         return loaded, [f"{many(off, 'fault')} in the rules: what is wrong is off; see `gateway check`"] if off else []
-    config = Config(USUAL, Path(), Path("state"), (), library_names())
-    rules, _ = merge(read_rules(config))
+    config = Config(USUAL, Path(), Path("state"), (), telling_library())
+    parser = Parser(builtin_grammars())
+    rules = merge(read_rules(config, parser.grammars)).rules
     nowhere = f"there is no {USUAL} here, no {INSTALLED} and no --config"
     note = f"{nowhere}: the rules are those of the library, at their defaults"
-    return Loaded(config, Parser(builtin_grammars()), rules, (), ()), [note]
+    return Loaded(config, parser, rules, (), ()), [note]
 
 
-def _only(loaded: Loaded, name: str) -> tuple[Rule, ...]:
+def _check_rule(name: str, loaded: Loaded) -> None:
     from rules.schema import did_you_mean
 
-    found = tuple(rule for rule in loaded.rules if rule.name == name)
-    if not found:
-        names = [rule.name for rule in loaded.rules]
+    names = [rule.name for rule in loaded.rules]
+    if name not in names:
         raise OperatorError(f"gateway explain: --rule: there is no rule {name}{did_you_mean(name, names)}")
-    return found
 
 
 def _origin(args: argparse.Namespace, loaded: Loaded) -> Origin:
@@ -137,6 +200,7 @@ def _origin(args: argparse.Namespace, loaded: Loaded) -> Origin:
     from gateway.drop_source_config import FtpSource, SftpSource
     from gateway.file_source_config import FilesSource
     from gateway.source_config import TcpSource, TlsSource, UdpSource, UnixSource
+    from gateway.timer_source_config import TimerSource
     from gateway.zone import local_zone
     from rules.schema import did_you_mean
 
@@ -156,7 +220,7 @@ def _origin(args: argparse.Namespace, loaded: Loaded) -> Origin:
             SftpSource: Trust.ACCOUNT,
         }
         trust = known.get(type(source), Trust.LOCAL)
-        networks = () if isinstance(source, UnixSource | FilesSource) else source.trusted
+        networks = () if isinstance(source, UnixSource | FilesSource | TimerSource) else source.trusted
         trusted = args.address is not None and _within(args.address, networks)
     if args.trust is not None:
         trust = Trust[args.trust.upper()]
@@ -165,24 +229,50 @@ def _origin(args: argparse.Namespace, loaded: Loaded) -> Origin:
     return Origin(args.source or "explain", trust, args.address, trusted=trusted, zone=zone or local_zone())
 
 
-def _own(args: argparse.Namespace, message: Message) -> Message | None:
-    """Return the event of our own that a text is as JSON; None where it is none."""
+def _own(args: argparse.Namespace, loaded: Loaded, message: Message) -> Message | None:
+    """Return the event of our own that a text is as JSON; None where it is none.
+
+    What comes through another source never is, whatever it says; what comes through a timer is nothing else.
+    """
     from rules.own_events import DROP, OWN, own_message
 
-    if not message.frame.lstrip().startswith(b"{"):
+    timers = loaded.config.timers()
+    of_timer = args.source in timers
+    if args.source is not None and not of_timer:
         return None
-    try:
-        fields = json.loads(message.frame)
-    except ValueError:
+    fields = _json_object(message.frame)
+    if fields is None and of_timer:
+        advice = "write fields of its event as JSON, {} for the usual ones"
+        raise OperatorError(f"gateway explain: {args.source} is a timer, through which no message comes; {advice}")
+    dataset = args.source if of_timer else (fields or {}).get("event.dataset")
+    if fields is None or not isinstance(dataset, str) or dataset not in OWN.union(timers):
         return None
-    dataset = fields.get("event.dataset")
-    if not isinstance(dataset, str) or dataset not in OWN:
-        return None
+    if dataset in timers:
+        return _of_timer(loaded, dataset, fields, message.received)
     known = args.trust or fields.get("gateway.trust")
     usual = Trust.ACCOUNT if dataset == DROP else Trust.LOCAL
     trust = next((trust for trust in Trust if trust.name.lower() == known), usual)
     trusted = fields.get("gateway.trusted") is True
     return own_message(fields, message.received, dataset, Origin(dataset, trust, args.address, trusted=trusted))
+
+
+def _json_object(text: bytes) -> dict[str, Any] | None:
+    try:
+        read = json.loads(text) if text.lstrip().startswith(b"{") else None
+    except ValueError:
+        return None
+    return read if isinstance(read, dict) else None
+
+
+def _of_timer(loaded: Loaded, name: str, fields: dict[str, Any], now: float) -> Message:
+    """Return the event of a timer that is due now, with some fields as they are given."""
+    from gateway.sources.timer import timer_event
+    from gateway.timer_source_config import TimerSource
+    from rules.own_events import own_message
+
+    source = next(one for one in loaded.config.sources if isinstance(one, TimerSource) and one.name == name)
+    usual = timer_event(source, float(int(now)), 0, now)
+    return own_message({**json.loads(usual.frame), **fields}, now, origin=usual.origin)
 
 
 def _within(address: str, networks: Sequence[Network]) -> bool:
@@ -219,138 +309,3 @@ def _joined(several: Sequence[Frames]) -> Frames:
         stops.append(len(data))
         data += b"\n"
     return Frames(bytes(data), tuple(starts), tuple(stops), frozenset(cut))
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What every stage said about one message.
-
-    Attributes:
-        envelope: None for an event of our own, which has no form to be parsed.
-        serving: the grammars that are tried for its program, those for any program left out.
-        near: the form that came nearest, when none of those matched.
-        candidates: the names of the rules for which the sieve lets it through, or which see an event of our own.
-        explanations: one for each rule; of an event of our own, for each that sees it.
-        rules: how many rules there are.
-    """
-
-    message: Message
-    envelope: Envelope | None
-    event: Event
-    serving: tuple[str, ...]
-    near: Near | None
-    candidates: tuple[str, ...]
-    explanations: tuple[Explanation, ...]
-    rules: int
-    least_trust: Trust
-
-    def to_dict(self, most: int | None) -> dict[str, object]:
-        """Return it ready for JSON, with at most so many of the rules that do not want the message."""
-        from rules.explain import nearest
-
-        def rule_of(one: Explanation) -> dict[str, object]:
-            return {
-                "rule": one.rule.name,
-                "place": str(one.rule.place),
-                "wanted": one.wanted,
-                "missing": one.missing,
-                "match": one.match.to_dict(),
-                "unless": one.unless.to_dict() if one.unless else None,
-                "key": list(one.key) if one.key is not None else None,
-                "without": list(one.without),
-                "trusted": one.trusted,
-                "commands": [command_of(command) for command in one.commands],
-                "undo": [command_of(command) for command in one.undoing],
-                "closes": {
-                    "wanted": one.closes.wanted,
-                    "key": list(one.closes.key) if one.closes.key is not None else None,
-                    "match": one.closes.match.to_dict(),
-                }
-                if one.closes
-                else None,
-            }
-
-        def command_of(command: Command) -> dict[str, object]:
-            return {
-                "task": command.task,
-                "kind": command.kind,
-                "argv": list(command.argv),
-                "words": command.words,
-                "problem": command.problem,
-            }
-
-        return {
-            "frame": {"octets": len(self.message.frame), "truncated": self.message.truncated},
-            "envelope": self.envelope.protocol if self.envelope else None,
-            "grammar": self.event.fields.get("event.module"),
-            "form": self.event.form,
-            "nearest_form": self.near._asdict() if self.near else None,
-            "event": self.event.to_dict(),
-            "candidate_for": list(self.candidates),
-            "rules": [rule_of(one) for one in (*self.concerned(), *nearest(self.explanations, most))],
-        }
-
-    def concerned(self) -> list[Explanation]:
-        """Return the rules that want the message, or close a state at it."""
-        return [one for one in self.explanations if one.concerned]
-
-
-class _Explainer:
-    """Asks all stages about messages."""
-
-    def __init__(self, loaded: Loaded) -> None:
-        from gateway.loading import make_stages
-
-        self._loaded = loaded
-        self._stages = make_stages(loaded, owner=False)
-
-    def explain(self, message: Message) -> Told:
-        """Return what they say about one."""
-        from parsers.envelopes.envelope import parse_envelope
-        from parsers.message import Batch
-        from parsers.nearest import nearest_form
-        from rules.explain import explain_rule
-
-        parser, rules = self._stages.parser, self._stages.rulebook.rules
-        least_trust = self._loaded.config.defaults.trust
-        envelope = parse_envelope(message.frame, message.received, message.origin.zone)
-        event = parser.parse(message)
-        serving = [one.grammar for one in parser.serving(envelope.appname) if one.grammar.programs]
-        near = nearest_form(serving, envelope.message) if event.form is None else None
-        batch = Batch(one_frame(message.frame), message.origin, message.received)
-        wanted = [index for _, rules_of in self._stages.sieve.candidates(batch) for index in rules_of]
-        return Told(
-            message,
-            envelope,
-            event,
-            tuple(grammar.name for grammar in serving),
-            near,
-            tuple(rules[index].name for index in wanted),
-            tuple(explain_rule(rule, event, least_trust) for rule in rules),
-            len(rules),
-            least_trust,
-        )
-
-    def explain_own(self, message: Message) -> Told:
-        """Return what the rules say about an event of our own, which no sieve and no grammar sees."""
-        from rules.explain import explain_rule
-        from rules.own_events import own_event
-
-        event, rules = own_event(message), self._stages.rulebook.rules
-        least_trust = self._loaded.config.defaults.trust
-        seeing = [rule for rule in rules if _sees(rule, event)]
-        explanations = tuple(explain_rule(rule, event, least_trust) for rule in seeing)
-        return Told(
-            message, None, event, (), None, tuple(rule.name for rule in seeing), explanations, len(rules), least_trust
-        )
-
-
-def _sees(rule: Rule, event: Event) -> bool:
-    """Tell whether a rule is shown an event of our own: it did not cause it, and asks for it where it must."""
-    from rules.own_events import ANCESTORS, asks_for_own, is_own
-
-    ancestors = event.fields.get(ANCESTORS)
-    if isinstance(ancestors, list) and rule.name in ancestors:
-        return False
-    closing = rule.undo.match if rule.undo else None
-    return not is_own(event.fields) or asks_for_own(rule.match) or (closing is not None and asks_for_own(closing))

@@ -65,6 +65,7 @@ class _Making:
             return
         self._attempt(self._configuration)
         self._attempt(self._rules)
+        self._attempt(self._schemas)
         if self._attempt(self._authority):
             self._attempt(lambda: self._server(names))
             self._attempt(lambda: self._client(client))
@@ -100,6 +101,18 @@ class _Making:
         for name, text in sample.rule_texts().items():
             authority.write_new(folder / name, text.encode(), 0o644)
             _made(folder / name, "an example to change")
+
+    def _schemas(self) -> None:
+        from gateway import authority, schema
+
+        folder = self.folder / schema.FOLDER
+        for name in schema.NAMES:
+            file = folder / schema.file_name(name)
+            if _there(file):
+                continue
+            _make_folder(folder)
+            authority.write_new(file, schema.schema_text(name).encode(), 0o644)
+            _made(file, "by this your editor completes and checks what you write")
 
     def _authority(self) -> None:
         from gateway import authority, clock

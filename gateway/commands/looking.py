@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.commands.check import DEFAULT, configuration
-from gateway.commands.terminal import BOLD, Page
+from gateway.commands.terminal import BOLD, Page, duration
 from parsers.errors import OperatorError, Place
 
 if TYPE_CHECKING:
@@ -114,10 +114,10 @@ def _rules(args: argparse.Namespace) -> dict[str, Rule] | None:
     if args.state_dir is not None:
         return None
     from gateway.config import load, read_rules
-    from rules.load import merge
+    from rules.merge import merge
 
     with in_one_line():
-        rules, _ = merge(read_rules(load(configuration(args.config))))
+        rules = merge(read_rules(load(configuration(args.config)))).rules
     return {rule.name: rule for rule in rules}
 
 
@@ -164,8 +164,6 @@ def positive(text: str) -> int:
 
 def roughly(seconds: float) -> str:
     """Render a time span by its two greatest units: `3d4h`, `5m12s`, `8s`."""
-    from gateway.commands.explained import duration
-
     seconds = abs(seconds)
     step = next(step for least, step in _STEPS if seconds >= least)
     return duration(seconds // step * step)

@@ -12,10 +12,23 @@ GOOD, BAD, DOUBTFUL, DIM, BOLD = "32", "31", "33", "2", "1"
 COLUMN = 12
 """Where the text of a row begins."""
 
+_UNITS = ((604800, "w"), (86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
 
 def many(number: int, what: str) -> str:
     """Render a count: `1 rule`, `2 rules`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Render seconds as a rule file has them: `10m`, `1h30m`."""
+    whole, words = int(seconds), ""
+    for size, unit in _UNITS:
+        if whole >= size:
+            words += f"{whole // size}{unit}"
+            whole %= size
+    rest = round((seconds - int(seconds)) * 1000)
+    return words + (f"{rest}ms" if rest else "") or "0s"
 
 
 class Page:

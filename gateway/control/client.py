@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import pwd
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gateway.control.standings import standings_from
 from gateway.control.values import (
     Change,
     Choice,
@@ -23,6 +24,7 @@ from gateway.control.values import (
 )
 from gateway.control.wire import MAX_ANSWER, SOCKET, WireError, line, read_line, short_way
 from parsers.errors import OperatorError
+from rules.standing import Standing
 
 PATIENCE = 60.0
 """Seconds to wait for an answer: a change waits for the disk, which may be full for a while."""
@@ -96,6 +98,13 @@ class Running:
     def status(self) -> Mapping[str, Any]:
         """Return what runs and waits."""
         return self._ask("status", dict)
+
+    def standings(self, questions: Sequence[Mapping[str, Any]]) -> list[Standing]:
+        """Return how rules stand for keys, in the order of the questions (`gateway.control.standings.portions`)."""
+        found = self._ask("standings", lambda values: standings_from(values["standings"]), questions=questions)
+        if len(found) != len(questions):
+            raise OperatorError(f"{_NOT_UNDERSTOOD} ({len(found)} answers to {len(questions)} questions)")
+        return found
 
     def end(self) -> None:
         """Close the connection."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks, succeed
@@ -22,6 +22,7 @@ from gateway.control.values import (
 from gateway.jobs.database import Database
 from gateway.jobs.records import JobRecord
 from parsers.errors import OperatorError
+from rules.standing import Asked, Standing
 
 T = TypeVar("T")
 
@@ -72,6 +73,10 @@ class Inside(Protocol):
         """Return what runs and waits, ready for JSON."""
         ...
 
+    def standings(self, questions: Sequence[Asked]) -> Deferred[list[Standing]]:
+        """Return how rules stand for keys, in the order of the questions; changes nothing."""
+        ...
+
 
 class Reads(Protocol):
     """What reads the store (`gateway.jobs.store.Store`)."""
@@ -112,6 +117,7 @@ class RunningInside:
         now: the wall clock, in seconds since 1970.
         status: tells what runs and waits, ready for JSON; `paused` in it: rules that are, and since when.
         rules: gives the names of the rules in use.
+        standings: looks up how rules stand at a time, without changing anything.
     """
 
     def __init__(
@@ -121,8 +127,10 @@ class RunningInside:
         now: Callable[[], float],
         status: Callable[[], Mapping[str, Any]],
         rules: Callable[[], Collection[str]],
+        standings: Callable[[Sequence[Asked], float], list[Standing]],
     ) -> None:
         self._rules = rules
+        self._standings = standings
         self._store = store
         self._operators = operators
         self._now = now
@@ -150,6 +158,10 @@ class RunningInside:
     def status(self) -> Deferred[Mapping[str, Any]]:
         """Return what runs and waits."""
         return succeed(self._status())
+
+    def standings(self, questions: Sequence[Asked]) -> Deferred[list[Standing]]:
+        """Look up how rules stand now."""
+        return succeed(self._standings(questions, self._now()))
 
     def retry(self, choice: Choice) -> Deferred[list[Change]]:
         """Do jobs again."""

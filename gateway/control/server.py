@@ -27,12 +27,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from gateway.control.inside import Inside
+from gateway.control.standings import asked_from, standing_to_dict
 from gateway.control.values import Change, Choice, EntryQuery, JobQuery, OpenQuery
 from gateway.control.wire import MAX_REQUEST, WireError, line, peer_of, read_line, short_way
 from gateway.notice import Notify
 from gateway.notices.life import ControlFailed, ControlMissing, ControlRefused, OperatorChanged
 from gateway.runner.protocol import Lines, ProtocolError
 from parsers.errors import OperatorError
+from rules.standing import Standing
 
 MAX_CONNECTIONS = 32
 """Commands that look inside at a time. Each costs an answer's room at most, some 500 KiB for a page of the journal."""
@@ -346,6 +348,15 @@ def _status(inside: Inside, values: Mapping[str, Any]) -> Callable[[], Deferred[
     return inside.status
 
 
+def _standings(inside: Inside, values: Mapping[str, Any]) -> Callable[[], Deferred[Any]]:
+    questions = asked_from(values["questions"])
+
+    def answer(found: Sequence[Standing]) -> dict[str, Any]:
+        return {"standings": list(map(standing_to_dict, found))}
+
+    return lambda: inside.standings(questions).addCallback(answer)
+
+
 _QUESTIONS: dict[str, Question] = {
     "jobs": _jobs,
     "job": _job,
@@ -357,4 +368,5 @@ _QUESTIONS: dict[str, Question] = {
     "entries": _entries,
     "wait": _wait,
     "status": _status,
+    "standings": _standings,
 }

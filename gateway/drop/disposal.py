@@ -20,8 +20,8 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from gateway.drop.account import OWN_FOLDER
-from gateway.jobs.outcome import Ending, Outcome
 from rules.job import Attempt, FillError, fill
+from rules.outcome import Ending, Outcome
 from rules.step import Delete, Move
 
 MOST_NAMES = 10_000

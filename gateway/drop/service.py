@@ -21,7 +21,6 @@ from gateway.drop.box import Box
 from gateway.drop.disposal import Disposal
 from gateway.drop_config import DropSettings
 from gateway.file_source_config import FilesSource
-from gateway.jobs.outcome import Outcome
 from gateway.jobs.store import Store
 from gateway.log_files.log_feed import LogFeed
 from gateway.notice import Notify
@@ -29,6 +28,7 @@ from gateway.notices.jobs import GatewayFault
 from gateway.pipeline import Pipeline
 from gateway.sources.files.source import FilesWatcher
 from rules.job import Attempt
+from rules.outcome import Outcome
 from rules.step import Delete, Move
 
 THREADS = 16

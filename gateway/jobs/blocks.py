@@ -212,6 +212,7 @@ def encode_origin(origin: Origin) -> bytes:
         "host": origin.host,
         "account": origin.account,
         "file": origin.file and printable(origin.file),
+        "own": origin.own or None,
     }
     plain = {name: value for name, value in fields.items() if value is not None}
     return json.dumps(plain, separators=(",", ":")).encode("ascii")
@@ -238,6 +239,7 @@ def decode_origin(line: bytes) -> Origin:
         host=fields.get("host"),
         account=fields.get("account"),
         file=fields.get("file"),
+        own=fields.get("own", False),
     )
 
 

@@ -11,7 +11,7 @@ from gateway.jobs import transactions
 from gateway.jobs.database import Database
 from gateway.jobs.transactions import Changes
 from rules.rule import Rule
-from rules.window import Key
+from rules.windows.window import Key
 
 
 class Held(Protocol):

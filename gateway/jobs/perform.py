@@ -8,10 +8,10 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred, succeed
 
-from gateway.jobs.outcome import Ending, Outcome
 from parsers.event import FieldValue
-from rules.job import PLACEHOLDER, Attempt, fill_known
-from rules.own_events import ANCESTORS, ancestors_of
+from rules.attempts import emitted_fields
+from rules.job import Attempt, fill_known
+from rules.outcome import Ending, Outcome
 from rules.step import Decrypt, Delete, Emit, Forward, Mail, Move, Pause, Resume, Step, Task
 
 
@@ -117,17 +117,3 @@ class Performer:
 
 def _done(attempt: Attempt) -> Outcome:
     return Outcome(attempt.id, Ending.CONFIRMED)
-
-
-def emitted_fields(step: Emit, attempt: Attempt) -> dict[str, FieldValue]:
-    """Return the fields of the event that an `emit` step makes; a value that is one `${field}` keeps its kind."""
-    fields: dict[str, FieldValue] = {}
-    for name, value in step.fields.items():
-        if not isinstance(value, str):
-            fields[name] = value
-        elif (whole := PLACEHOLDER.fullmatch(value)) and whole[2] is not None:
-            fields[name] = attempt.event.get(whole[2])
-        else:
-            fields[name] = fill_known(value, attempt.event)
-    known = {name: value for name, value in fields.items() if value is not None}
-    return {**known, "rule.name": attempt.rule, ANCESTORS: ancestors_of(attempt.event, attempt.rule)}

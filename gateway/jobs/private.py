@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from gateway.jobs.database import Database
-from gateway.jobs.progress import steps_of
 from gateway.jobs.records import LIVE, JobRecord
 from parsers.event import FieldValue
+from rules.attempts import steps_of
 from rules.decrypted import with_decrypted
 from rules.rule import Rule
 from rules.step import Decrypt, Step

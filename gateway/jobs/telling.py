@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gateway.jobs.outcome import Outcome
-from gateway.jobs.progress import Progress, output_tail, problem_of
+from gateway.jobs.progress import Progress
 from gateway.jobs.records import JobRecord, State
 from gateway.notice import Notify
 from gateway.notices.jobs import JobDead, JobFailed, JobRetried, JobSucceeded
+from rules.outcome import Outcome, output_tail, problem_of
 
 MAX_OUTPUT_SHOWN = 500
 """Characters of a failed process's output in the log: its last words."""

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field, replace
 
 from gateway.jobs.database import Database
 from gateway.jobs.lanes import lane_of
-from gateway.jobs.outcome import Ending
 from gateway.jobs.perform import Performance
 from gateway.jobs.progress import Progress, step_again, step_at
 from gateway.jobs.records import LIVE, JobRecord, State
 from gateway.pipeline import Effects
+from rules.attempts import perhaps_done
+from rules.findings import Closing
 from rules.job import Job, Part
+from rules.outcome import Ending
 from rules.plan import NEVER, job_id
 from rules.rule import Busy, Rule
-from rules.rulebook import Closing
-from rules.window import Key
+from rules.windows.window import Key
 
 Rules = Mapping[str, Rule]
 
@@ -123,7 +124,9 @@ def _end(database: Database, record: JobRecord, state: State, words: str, now: f
 
 def _close(database: Database, closing: Closing, now: float, changes: Changes) -> None:
     for record in database.live(closing.rule, closing.key, Part.UNDO):
-        if record.state is State.WAITING and record.due > now:
+        if closing.reason == "lapsed" and record.state is State.WAITING:
+            _end(database, record, State.CANCELLED, "what would have closed it did not come in time", now, changes)
+        elif record.state is State.WAITING and record.due > now:
             due = replace(record, due=now)
             database.update(due)
             changes.waiting.append(due)
@@ -271,15 +274,11 @@ def _follow_up(database: Database, progress: Progress, rules: Rules, now: float,
     elif job.part is Part.UNDO:
         changes.closed.append(job)
     elif job.part is Part.DO and record.state is not State.SUCCEEDED:
-        ending = progress.fields["gateway.job.ending"]
-        done = record.step > 0 or record.attempt > 1 or ending in _PERHAPS_DONE
+        ending = Ending(progress.fields["gateway.job.ending"])
+        done = perhaps_done(record.step, record.attempt, ending)
         _close_what_failed(database, record, now, changes, done=done)
     if progress.failure is not None:
         _insert(database, progress.failure, record.cause, rules.get(job.rule), now=now, changes=changes)
-
-
-_PERHAPS_DONE = frozenset(ending.value for ending in (Ending.KILLED, Ending.TIMED_OUT, Ending.LOST))
-"""How an attempt ends of which nobody knows what it has done."""
 
 
 def _close_what_failed(database: Database, record: JobRecord, now: float, changes: Changes, *, done: bool) -> None:

@@ -11,7 +11,7 @@ from gateway.jobs.records import JobRecord, State
 from gateway.jobs.transactions import is_keyed
 from rules.job import Job, Part
 from rules.rule import Rule
-from rules.window import Key
+from rules.windows.window import Key
 
 RuleAndKey = tuple[str, Key]
 

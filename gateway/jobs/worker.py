@@ -21,7 +21,6 @@ from gateway.jobs.agenda import Agenda
 from gateway.jobs.database import Database
 from gateway.jobs.lanes import Lanes, lane_of
 from gateway.jobs.operators import Operators
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.jobs.perform import Performance, Performs
 from gateway.jobs.private import PrivateFolders
 from gateway.jobs.progress import after, step_at
@@ -35,9 +34,10 @@ from gateway.notices.jobs import GatewayFault, JobsOrphaned, JobsRecovered, Rule
 from gateway.pipeline import Effects
 from parsers.message import Message
 from rules.job import Attempt, Job, Part
+from rules.outcome import Ending, Outcome
 from rules.own_events import EMITTED, own_message
 from rules.rule import Rule
-from rules.window import Key
+from rules.windows.window import Key
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Rules(Protocol):
         """Return the rule of this name, None when there is none."""
         ...
 
-    def open_state(self, rule: str, key: Key, due: float, job: str) -> None:
+    def open_state(self, rule: str, key: Key, due: float, job: str, opened: float) -> None:
         """Open a state, unless it is open; `job` is the id of the one that undoes it."""
         ...
 
@@ -169,7 +169,7 @@ class Worker:
 
     def _lanes_changed(self, open_states: list[JobRecord]) -> None:
         for record in open_states:  # those whose rule was away for a time
-            self._in_use.open_state(record.job.rule, record.job.key, record.due, record.job.id)
+            self._in_use.open_state(record.job.rule, record.job.key, record.due, record.job.id, record.created)
         self._see_to_lost()
         self._agenda.from_the_beginning()
 
@@ -258,7 +258,7 @@ class Worker:
         for job in changes.closed:
             self._in_use.close_state(job.rule, job.key, job.id)
         for record in changes.opened:
-            self._in_use.open_state(record.job.rule, record.job.key, record.due, record.job.id)
+            self._in_use.open_state(record.job.rule, record.job.key, record.due, record.job.id, record.created)
         for record in changes.withdrawn:
             self._withdraw(record)
         for record in changes.waiting:

@@ -46,6 +46,7 @@ class Member:
         is_file: a regular file; links, folders and devices are not.
         is_folder: a folder.
         problem: why its data is not the file's content.
+        modified: when it was changed last, in seconds since 1970; None: the archive does not say.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Member:
     is_file: bool
     is_folder: bool
     problem: str | None = None
+    modified: float | None = None
 
 
 def is_tar(head: bytes) -> bool:
@@ -160,9 +162,18 @@ def _member(header: bytes, pax: dict[bytes, bytes], long_name: bytes | None, siz
         problem = "it is the rest of a file from another volume"
     is_folder = kind == _FOLDER or (kind in _REGULAR and path.endswith(b"/"))  # as they were before POSIX
     is_file = (kind in _REGULAR and not is_folder) or problem is not None
-    return Member(
-        path[:MAX_NAME].decode("utf-8", "replace"), 0 if kind in _WITHOUT_DATA else size, is_file, is_folder, problem
-    )
+    name = path[:MAX_NAME].decode("utf-8", "replace")
+    size = 0 if kind in _WITHOUT_DATA else size
+    return Member(name, size, is_file, is_folder, problem, _modified(header, pax))
+
+
+def _modified(header: bytes, pax: dict[bytes, bytes]) -> float | None:
+    """Read the time of the last change; one that is wrong says nothing, and harms nothing."""
+    try:
+        seconds = float(pax[b"mtime"][:40]) if b"mtime" in pax else _number(header[136:148], 0)
+    except (ValueError, DamagedError):
+        return None
+    return seconds if 0 <= seconds < 2**40 else None
 
 
 def _skip_sparse_headers(archive: Octets, header: bytes) -> None:

@@ -9,14 +9,15 @@ import codecs
 import os
 import stat
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
 from gateway.drop.account import Unpacking
-from gateway.log_files.compression import Meter, compression_of, unpacked
+from gateway.log_files.compression import Compression, Meter, compression_of, unpacked
 from gateway.log_files.octets import BombError, DamagedError, NoLogError, Octets, UnpackError, UnreadableError
-from gateway.log_files.tar import is_tar, members
+from gateway.log_files.tar import Member, is_tar, members
 
 PIECE = 256 * 1024
 """Octets of a piece: as many as a read of a connection, so that the sieve sees batches of its usual size."""
@@ -63,7 +64,12 @@ class Piece(NamedTuple):
 
 
 def open_log(
-    path: Path, limits: Unpacking, member: int = 0, offset: int = 0, check: Callable[[], None] = lambda: None
+    path: Path,
+    limits: Unpacking,
+    member: int = 0,
+    offset: int = 0,
+    check: Callable[[], None] = lambda: None,
+    taken: Callable[[int], None] = lambda _: None,
 ) -> Generator[Piece, None, None]:
     """Yield what is in a file, from a place on, in pieces of at most PIECE octets.
 
@@ -76,6 +82,7 @@ def open_log(
         member: where to begin,
         offset: and at which octet of it.
         check: is called before each read of the file, for much may be read before a piece comes; may raise.
+        taken: is told after each read how many octets of the file that was.
 
     Raises:
         DamagedError: the file is cut off or corrupt; what could be read before was yielded.
@@ -83,14 +90,7 @@ def open_log(
         UnreadableError: it is no log.
         OSError: it cannot be read.
     """
-    with FileIO(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise UnreadableError("it is no regular file")
-        source = _File(file, check)
-        octets = Octets(source.read, source.seek)
-        compression = compression_of(octets.head(_HEAD))
-        if compression is not None:
-            octets = unpacked(octets, compression, Meter(limits, source.taken))
+    with _opened(path, limits, check, taken) as (octets, compression, source):
         if _is_archive(octets):
             yield from _in_tar(octets, limits, Meter(limits, source.taken), member, offset)
         else:
@@ -99,12 +99,57 @@ def open_log(
             yield from _text(octets, 0, None, offset)
 
 
+def files_in(path: Path, limits: Unpacking) -> Iterator[tuple[int, Member]] | None:
+    """Yield the files of a tar archive, each with the number that `open_log` knows it by; None for any other file.
+
+    Raises:
+        UnpackError, OSError: as `open_log`; what stands before the damage was yielded.
+    """
+    with _opened(path, limits) as (octets, _, _source):
+        if not _is_archive(octets):
+            return None
+    return _files_in(path, limits)
+
+
+def _files_in(path: Path, limits: Unpacking) -> Iterator[tuple[int, Member]]:
+    with _opened(path, limits) as (octets, _, _source):
+        for index, (member, _data) in enumerate(members(octets)):
+            if index >= limits.members:
+                raise _too_many(limits)
+            if member.is_file:
+                yield index, member
+
+
+@contextmanager
+def _opened(
+    path: Path,
+    limits: Unpacking,
+    check: Callable[[], None] = lambda: None,
+    taken: Callable[[int], None] = lambda _: None,
+) -> Iterator[tuple[Octets, Compression | None, _File]]:
+    """Open a file, unpack it where it is compressed, and say how it was."""
+    with FileIO(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UnreadableError("it is no regular file")
+        source = _File(file, check, taken)
+        octets = Octets(source.read, source.seek)
+        compression = compression_of(octets.head(_HEAD))
+        if compression is not None:
+            octets = unpacked(octets, compression, Meter(limits, source.taken))
+        yield octets, compression, source
+
+
+def _too_many(limits: Unpacking) -> BombError:
+    return BombError(f"it holds more than {limits.members:,} files (unpack: members)")
+
+
 class _File:
     """A file that is read from front to back."""
 
-    def __init__(self, file: FileIO, check: Callable[[], None]) -> None:
+    def __init__(self, file: FileIO, check: Callable[[], None], tell: Callable[[int], None]) -> None:
         self._file = file
         self._check = check
+        self._tell = tell
         self._taken = 0
 
     def taken(self) -> int:
@@ -116,6 +161,7 @@ class _File:
         self._check()
         octets = self._file.read(size) or b""
         self._taken += len(octets)
+        self._tell(len(octets))
         return octets
 
     def seek(self, count: int) -> int:
@@ -136,7 +182,7 @@ def _in_tar(archive: Octets, limits: Unpacking, meter: Meter, first: int, offset
     """Yield what is in a tar archive; `meter` is for what is compressed in it."""
     for index, (member, data) in enumerate(members(archive)):
         if index >= limits.members:
-            raise BombError(f"it holds more than {limits.members:,} files (unpack: members)")
+            raise _too_many(limits)
         if index < first or member.is_folder:
             continue
         if not member.is_file:
@@ -213,4 +259,4 @@ class _Recoded:
         return text.encode("utf-8", "replace")
 
 
-__all__ = ["PIECE", "BombError", "DamagedError", "Piece", "UnpackError", "UnreadableError", "open_log"]
+__all__ = ["PIECE", "BombError", "DamagedError", "Piece", "UnpackError", "UnreadableError", "files_in", "open_log"]

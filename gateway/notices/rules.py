@@ -36,6 +36,23 @@ class JobsHeld(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class RuleElse(Notice):
+    """A rule waited, and what it waited for came, or did not become whole: it does its `else`."""
+
+    words = "rule {rule}: `else`{about}"
+    rule: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Notice):
+    """The gateway was away: what it could not see in that time is not taken for absent."""
+
+    words = "nobody watched for {seconds:.0f} s: rules that wait for something to stay away wait so much longer"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class EventLost(Notice):
     """Our own fault: a message that met a bug; the others go on."""
 
@@ -78,6 +95,35 @@ class WindowsEvicted(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class SearchStopped(Notice):
+    """A rule's regular expression took too long in an event, and the rule did not see it."""
+
+    level = "error"
+    words = (
+        "rule {rule}: did not see an event from {source} ({sender}), for the search for {pattern} was stopped after "
+        "{milliseconds} ms; the text has {length:character} and begins {text}; say in the pattern more exactly what a "
+        "repetition may take"
+    )
+    rule: str
+    source: str
+    sender: str
+    pattern: str
+    milliseconds: int
+    length: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchesStopped(Notice):
+    """How many more events a rule did not see, since a search of it was told to have been stopped."""
+
+    level = "error"
+    words = "rule {rule}: did not see {events:event} more, for its searches took too long"
+    rule: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChainCut(Notice):
     """Rules have fed each other for too many generations; the event is shown to no more rules."""
 
@@ -85,3 +131,34 @@ class ChainCut(Notice):
     words = "rules feed each other in a chain that is cut here: {rules} would see an event caused by {ancestors}"
     rules: str
     ancestors: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListRead(Notice):
+    """The file of a list has changed, and the rules go by what stands in it now."""
+
+    words = "the list {name} holds {entries:line} now, read from {path}"
+    name: str
+    entries: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListEmptied(Notice):
+    """The file of a list holds nothing any more; that is taken at its word, and may still be a mishap."""
+
+    level = "warn"
+    words = "the list {name} is empty now: {path} holds no entry"
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListKept(Notice):
+    """The file of a list has become wrong, or is gone; the rules go on with what stood in it before."""
+
+    level = "error"
+    words = "the list {name} stays as it was, with {entries:line}: {problem}"
+    name: str
+    entries: int
+    problem: str

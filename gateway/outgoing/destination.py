@@ -22,13 +22,13 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.notice import Notify
 from gateway.notices.outgoing import DestinationConnected, DestinationLost
 from gateway.outgoing.endpoint import ServerEndpoint, failure_words
 from gateway.outgoing.parcel import Parcel
 from gateway.outgoing.tls import ServerAuthentication
 from gateway.outgoing_config import DestinationSettings
+from rules.outcome import Ending, Outcome
 
 MAX_WAITING = 1000
 """Messages before one destination: the jobs of the others wait in the store, where they cost no memory."""

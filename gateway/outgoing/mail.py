@@ -11,7 +11,6 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IReac
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.outgoing.endpoint import ServerEndpoint, failure_words
 from gateway.outgoing.smtp import Delivery, Envelope, Login, SmtpConversation
 from gateway.outgoing.tls import ServerAuthentication
@@ -19,6 +18,7 @@ from gateway.outgoing_config import Security, SmtpSettings, read_password
 from parsers.errors import OperatorError
 from rules.job import Attempt
 from rules.mail import compose
+from rules.outcome import Ending, Outcome
 from rules.step import Mail
 
 T = TypeVar("T")

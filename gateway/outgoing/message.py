@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from parsers.event import FieldValue
-from rules.own_events import OWN
+from rules.own_events import said_by_us
 
 PRIORITY = "<13>"
 """user.notice: what RFC 3164 section 4.3.3 has a relay write where there is no PRI."""
@@ -35,7 +35,7 @@ def forwarded(event: Mapping[str, FieldValue], hostname: str) -> bytes:
         hostname: this machine's name.
     """
     original = event.get("event.original")
-    text = original if isinstance(original, str) and event.get("event.dataset") not in OWN else None
+    text = original if isinstance(original, str) and not said_by_us(event) else None
     if text is not None and _is_syslog(text):
         return text.encode("utf-8", "backslashreplace")
     if text is None:

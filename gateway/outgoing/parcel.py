@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from gateway.jobs.outcome import Ending, Outcome
+from rules.outcome import Ending, Outcome
 
 Tell = Callable[[Outcome], None]
 

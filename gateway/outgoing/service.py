@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from gateway import clock
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.notice import Notify
 from gateway.outgoing.destination import Destination
 from gateway.outgoing.mail import SmtpMailer
@@ -27,6 +26,7 @@ from gateway.outgoing_config import (
 )
 from parsers.errors import OperatorError
 from rules.job import Attempt
+from rules.outcome import Ending, Outcome
 from rules.step import Forward, Mail
 
 

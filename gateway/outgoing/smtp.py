@@ -37,9 +37,9 @@ from twisted.mail.smtp import (
 )
 from twisted.python.failure import Failure
 
-from gateway.jobs.outcome import Ending
 from gateway.outgoing.endpoint import failure_words
 from gateway.outgoing.tls import ServerCheck
+from rules.outcome import Ending
 
 MAX_LINES = 200
 """Lines of one answer; those to EHLO have some twenty."""

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.jobs.outcome import Outcome
 from gateway.runner.protocol import Room, Start
+from rules.outcome import Outcome
 
 MAX_WAITING = 10_000
 """Jobs that wait in memory; at 2 KB an event that is 20 MB."""

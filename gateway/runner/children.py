@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from gateway.jobs.outcome import Ending
 from gateway.runner.protocol import Start
 from parsers.event import FieldValue, printable
+from rules.outcome import Ending
 from rules.step import Limits, Task
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

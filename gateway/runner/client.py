@@ -16,7 +16,6 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.notice import Notify
 from gateway.notices import runner as notices
 from gateway.runner.backlog import MAX_WAITING, Backlog, Entry
@@ -43,6 +42,7 @@ from gateway.runner.protocol import (
 from gateway.runner.tasks import LOADER
 from parsers.errors import OperatorError
 from rules.job import Attempt
+from rules.outcome import Ending, Outcome
 
 DEFAULT_LIMIT = 8
 """Tasks at a time."""

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from gateway.jobs.outcome import Ending, Outcome
 from parsers.event import FieldValue
+from rules.outcome import Ending, Outcome
 
 MAX_OUTPUT = 4 * 1024 * 1024
 """Octets kept of each output whatever a task asks for, so that an outcome fits into one line."""

@@ -12,9 +12,9 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.runner.children import Child
 from gateway.runner.protocol import MAX_OUTPUT
+from rules.outcome import Ending, Outcome
 from rules.step import Task
 
 READ_SIZE = 64 * 1024

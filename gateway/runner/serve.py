@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.clock import now
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.runner import tree
 from gateway.runner.children import (
     Child,
@@ -52,6 +51,7 @@ from gateway.runner.waiting import Lanes, Waiting
 from rules.decrypted import plain_name
 from rules.job import FillError, fill_argv
 from rules.mail import compose
+from rules.outcome import Ending, Outcome
 from rules.step import Task
 
 MAX_WAITING = 2000

@@ -16,13 +16,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.runner.children import StartError, identity, stream_environment
 from gateway.runner.processes import Processes
 from gateway.runner.protocol import Start
 from gateway.runner.running import Cause, signal_name
 from gateway.runner.stream_child import MAX_ANSWER, StreamChild, start_stream
 from rules.job import FillError, fill_argv
+from rules.outcome import Ending, Outcome
 from rules.step import Task
 
 MAX_EVENTS = 64

@@ -10,6 +10,7 @@ packages=(rsyslog rsyslog-gnutls rsyslog-openssl rsyslog-relp bsdutils openssl)
 packages+=(curl lftp openssh-client openssh-server vsftpd) # clients of the drop box, and servers to compare it with
 packages+=(gnupg minisign)                                 # make and check signatures
 packages+=(strace)                                         # tests/crash/power_loss.py rebuilds files from its trace
+packages+=(sec)                                            # its rules are compared with ours
 # What syslog-ng-core links to; its package would pull them in.
 libraries=(libivykis0 libjson-c5 libnet1 libpcre3 libwrap0)
 unpacked=.cache/syslog-ng

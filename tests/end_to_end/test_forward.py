@@ -12,7 +12,6 @@ from twisted.internet import defer, task
 from twisted.internet import reactor as running  # noqa: TID251 -- trial's own
 from twisted.trial.unittest import TestCase
 
-from gateway.jobs.outcome import Outcome
 from gateway.outgoing.service import Outgoing
 from gateway.outgoing_config import (
     ClientTls,
@@ -24,6 +23,7 @@ from gateway.outgoing_config import (
 )
 from parsers.errors import Place
 from rules.job import Attempt
+from rules.outcome import Outcome
 from rules.step import Forward
 from tests.end_to_end.certificates import Authority, Certificate
 from tests.end_to_end.clients import syslog_ng_command

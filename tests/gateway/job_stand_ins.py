@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from gateway.jobs.database import Database
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.jobs.perform import Performance
 from gateway.jobs.private import PrivateFolders
 from gateway.jobs.records import JobRecord, State
@@ -18,13 +17,15 @@ from gateway.jobs.transactions import recover
 from gateway.jobs.worker import Worker
 from gateway.pipeline import Effects
 from parsers.message import Message, Origin, Trust
+from rules.findings import Closing
 from rules.job import Attempt, Job, Part
+from rules.outcome import Ending, Outcome
 from rules.own_events import own_event
 from rules.plan import NEVER, job_id
 from rules.rule import Rule
-from rules.rulebook import Closing, RuleBook
+from rules.rulebook import RuleBook
 from rules.step import Step, Task
-from rules.window import Key
+from rules.windows.window import Key
 from tests.gateway.told import Told
 
 T = TypeVar("T")
@@ -94,7 +95,7 @@ class RulesNow:
         """Return a rule."""
         return self.book.rule(name)
 
-    def open_state(self, rule: str, key: Key, due: float, job: str) -> None:
+    def open_state(self, rule: str, key: Key, due: float, job: str, opened: float) -> None:
         """Take note."""
         self.opened.append((rule, key, due))
 

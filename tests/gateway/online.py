@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,8 @@ from gateway import clock
 from gateway.commands import main
 from gateway.control.inside import RunningInside
 from gateway.control.server import Control
+from rules.rulebook import RuleBook
+from rules.standing import Asked, Standing, standings
 from tests.gateway.kept import RULES, Changing, Reading, fill
 from tests.gateway.told import Told
 
@@ -53,12 +56,22 @@ class OnlineCase(TestCase):
         self.told = Told()
         self.worker = Changing()
         self.paused: dict[str, float] = {}
+        self.rulebook = RuleBook(())
         self.inside = RunningInside(
-            Reading(self.state / "journal"), self.worker, clock.now, lambda: {"paused": self.paused}, lambda: RULES
+            Reading(self.state / "journal"),
+            self.worker,
+            clock.now,
+            lambda: {"paused": self.paused},
+            lambda: RULES,
+            self.standings,
         )
         self.control = Control(reactor, self.state / "control.sock", self.inside, self.told)
         self.control.startService()
         self.addCleanup(lambda: self.control.stopService() if self.control.running else None)
+
+    def standings(self, questions: Sequence[Asked], now: float) -> list[Standing]:
+        """Look up how rules stand; there is none until `rulebook` has some."""
+        return standings(self.rulebook, questions, now)
 
     def command(self, *words: str) -> Deferred[Ran]:
         """Run a command in a thread, for it asks and waits."""

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.jobs.outcome import Outcome
 from gateway.runner import tree
 from gateway.runner.protocol import Ended, Lines, Ready, Reply, Request, Start, read_reply, request_line
 from parsers.event import FieldValue
+from rules.outcome import Outcome
 
 PATIENCE = 20.0
 ROOT = Path(__file__).parents[2]

@@ -230,7 +230,7 @@ def test_all_parts_of_a_rule_are_looked_at(folder: Path, capsys: pytest.CaptureF
     code, report = found(folder, capsys)
     assert code == 1
     ((problem, line),) = [(one["problem"], one["line"]) for one in report["findings"] if one["kind"] == "error"]
-    assert (problem, line) == ('there is no rule "nobody", or it does not load; the rule parts is off', 6)
+    assert (problem, line) == ('there is no rule "nobody"; the rule parts is off', 6)
     (folder / "rules.yaml").write_text((folder / "rules.yaml").read_text().replace("pause: nobody", "pause: hears"))
     code, report = found(folder, capsys)
     assert code == 0
@@ -243,3 +243,68 @@ def test_all_parts_of_a_rule_are_looked_at(folder: Path, capsys: pytest.CaptureF
     ):
         assert any(problem.startswith(words) for problem in problems), (words, problems)
     assert len(problems) == 4
+
+
+COVERED = """
+- rule: half
+  match: {event.action: ssh-login, event.outcome: failure}
+  do: {run: [echo, "${source.ip}"]}
+  on_failure: {mail: root, subject: x}
+  test:
+    - {send: "sshd[7]: Failed password for root from 192.0.2.7 port 4000 ssh2", expect: {do: 1}}
+    - {send: "x: y", expect: {do: 0}}
+- rule: untested
+  match: {event.action: ssh-login}
+"""
+
+
+def test_coverage_is_told_when_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Per rule and in all, with what no test reaches; the exit code stays what it is without."""
+    (folder / "rules.yaml").write_text(COVERED)
+    assert "coverage" not in found(folder, capsys)[1]
+    code, report = found(folder, capsys, "--coverage")
+    assert code == 0
+    coverage = report["coverage"]
+    assert (coverage["reached"], coverage["of"], coverage["percent"]) == (5, 9, 55.5)
+    half, untested = coverage["rules"]
+    assert (half["rule"], half["line"], half["reached"], half["of"], half["tested"]) == ("half", 2, 5, 6, True)
+    assert half["missing"] == [{"what": "on_failure/1", "lacks": "never done"}]
+    assert (untested["rule"], untested["percent"], untested["tested"]) == ("untested", 0.0, False)
+    assert main(["check", str(folder), "--coverage"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for row in (
+        ["half", "5/6", "83.3", "%"],
+        ["never", "done:", "on_failure/1"],
+        ["untested", "0/3", "0.0", "%", "no", "tests"],
+        ["all", "rules", "5/9", "55.5", "%"],
+    ):
+        assert row in lines, row
+
+
+def test_tests_see_the_rules_that_a_rule_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of all files of the configuration."""
+    (folder / "rules.yaml").write_text(
+        """
+- rule: bans
+  match: {event.action: ssh-login, event.outcome: failure}
+  when: {count: 1, within: 1m, by: [source.ip]}
+  undo: {after: 1h, do: []}
+"""
+    )
+    (folder / "more.yaml").write_text(
+        """
+- rule: in-spite
+  match: {event.action: ssh-login, event.outcome: success}
+  if_open: bans
+  test:
+    - send:
+        - "sshd[7]: Failed password for root from 192.0.2.7 port 4000 ssh2"
+        - "sshd[7]: Accepted password for root from 192.0.2.7 port 4000 ssh2"
+      expect: {do: 1}
+"""
+    )
+    for file in folder.glob("*.yaml"):
+        file.chmod(0o644)
+    (folder / "gateway.yaml").write_text("rules: [more.yaml, rules.yaml]\nsources: {here: {tcp: 1514}}\n")
+    code, report = found(folder, capsys)
+    assert (code, report["tests"], report["failed"]) == (0, 1, 0), report["findings"]

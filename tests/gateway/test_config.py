@@ -219,11 +219,12 @@ def test_a_rule_file_that_cannot_be_read_is_one_error_of_its_own(folder: Path) -
         ("sources: {gateway: {tcp: 1}}\n", 'g.yaml:1:11: "gateway" cannot be a source\'s name'),
         (
             "sources: {s: {framing: lines}}\n",
-            'g.yaml:1:14: "s": a source has exactly one of tcp, tls, relp, udp, unix, ftp, sftp, files; there is none',
+            'g.yaml:1:14: "s": a source has exactly one of tcp, tls, relp, udp, unix, ftp, sftp, files, timer; '
+            "there is none",
         ),
         (
             "sources: {s: {tcp: 1, udp: 1}}\n",
-            'g.yaml:1:14: "s": a source has exactly one of tcp, tls, relp, udp, unix, ftp, sftp, files; it has',
+            'g.yaml:1:23: "s": a source has exactly one of tcp, tls, relp, udp, unix, ftp, sftp, files, timer; it has',
         ),
         ("sources: {s: {tcp: web:514}}\n", 'g.yaml:1:20: "tcp": "web" is no IP address; a listener needs one'),
         ("sources: {s: {tcp: 70000}}\n", 'g.yaml:1:20: "tcp": an address such as 1514'),

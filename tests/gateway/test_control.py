@@ -23,6 +23,8 @@ from gateway.control.wire import MAX_REQUEST, short_way
 from gateway.jobs.blocks import decode_origin
 from gateway.jobs.records import State
 from gateway.notices.life import ControlFailed, ControlMissing, ControlRefused, OperatorChanged
+from rules.rulebook import RuleBook
+from rules.standing import standings
 from tests.gateway.kept import BAN, DONE, FAILED_LOGIN, IMPORT, NOW, REPORT, RULES, SSHD, UNBAN, Changing, Reading, fill
 from tests.gateway.told import Told
 
@@ -48,8 +50,14 @@ class Asked:
         self.told = Told()
         self.clock = Clock()
         self.rules = set(RULES)
+        self.rulebook = RuleBook(())
         self.inside = RunningInside(
-            Reading(folder), self.worker, lambda: NOW, lambda: {"running": 0}, lambda: self.rules
+            Reading(folder),
+            self.worker,
+            lambda: NOW,
+            lambda: {"running": 0},
+            lambda: self.rules,
+            lambda questions, now: standings(self.rulebook, questions, now),
         )
         who = os.geteuid() if uid is None else uid
         self.factory = AskingFactory(self.inside, self.told, self.clock, lambda _: who)
@@ -349,7 +357,9 @@ class Listening(TestCase):
         self.path.parent.mkdir(parents=True)
         self.told = Told()
         fill(self.path.parent / "journal")
-        self.inside = RunningInside(Reading(self.path.parent / "journal"), Changing(), lambda: NOW, dict, lambda: RULES)
+        self.inside = RunningInside(
+            Reading(self.path.parent / "journal"), Changing(), lambda: NOW, dict, lambda: RULES, lambda *_: []
+        )
 
     def control(self) -> Control:
         """Start one."""

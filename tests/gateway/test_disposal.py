@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 
 from gateway.drop import disposal
 from gateway.drop.disposal import Disposal, NotOursError, delete, move
-from gateway.jobs.outcome import Ending, Outcome
 from rules.job import Attempt
+from rules.outcome import Ending, Outcome
 from rules.step import Delete, Move
 
 

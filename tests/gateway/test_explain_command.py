@@ -12,7 +12,7 @@ import pytest
 
 from gateway import loading
 from gateway.commands import main
-from gateway.commands.explained import duration
+from gateway.commands.terminal import duration
 from parsers.grammars import json_cee, sshd
 
 FAILED = "<38>Mar  2 12:00:00 web1 sshd[7]: Failed password for root from 192.0.2.7 port 4000 ssh2"

@@ -45,6 +45,7 @@ def test_everything_is_made_and_loads(tmp_path: Path, capsys: pytest.CaptureFixt
         "accounts.yaml",
         "rules/drop.yaml",
         "rules/ssh.yaml",
+        *(f"schema/{name}.schema.json" for name in ("gateway", "rules")),
         *(f"ssh/ssh_host_{kind}_key{end}" for kind in ("ed25519", "rsa") for end in ("", ".pub")),
         *(f"tls/{name}.{end}" for name in ("ca", "server", "server-rsa", "clients/client1") for end in ("pem", "key")),
     }
@@ -88,14 +89,14 @@ def test_a_second_run_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_the_checkouts_configuration_gets_what_it_lacks(tmp_path: Path) -> None:
     """Only certificates and state are made beside a configuration that is there; then it loads."""
     copy = tmp_path / "conf"
-    shutil.copytree(CONF, copy, ignore=shutil.ignore_patterns("tls", "ssh", "state", "accounts.yaml"))
+    shutil.copytree(CONF, copy, ignore=shutil.ignore_patterns("tls", "ssh", "schema", "state", "accounts.yaml"))
     with pytest.raises(OperatorError):
         load(copy / "gateway.yaml")
     before = contents(copy)
     assert main(["init", str(copy)]) == 0
     after = contents(copy)
     assert {name: after[name] for name in before} == before
-    assert {name.partition("/")[0] for name in set(after) - set(before)} == {"tls", "ssh", "accounts.yaml"}
+    assert {name.partition("/")[0] for name in set(after) - set(before)} == {"tls", "ssh", "schema", "accounts.yaml"}
     assert (copy / "state").is_dir()
     (tls,) = (source for source in load(copy / "gateway.yaml").sources if isinstance(source, TlsSource))
     assert tls.address.loopback

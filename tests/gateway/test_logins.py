@@ -20,13 +20,13 @@ from gateway.accounts.public_keys import fingerprint
 from gateway.drop.account import Account, Terms
 from gateway.drop.visit import Client, LoginRefused, Logins, Session
 from gateway.drop_config import CHECKER, CHECKER_LINES, DropSettings
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.notices.logins import CheckerFailed, LoggedIn, LoginBroken, LoginFailed, PasswordHashOld
 from gateway.runner.children import Identity, StartError, environment, lines_of
 from gateway.runner.protocol import Start, read_request, request_line
 from parsers.event import Event
 from parsers.message import Message, Trust
 from rules.job import Attempt
+from rules.outcome import Ending, Outcome
 from rules.own_events import own_event
 from rules.step import Task
 from tests.gateway.own_kinds import assert_known

@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost, DNSLookupError, TCPTimedOutError
 from twisted.internet.task import Clock
 
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.notices.outgoing import DestinationConnected, DestinationLost
 from gateway.outgoing import destination, syslog_tls
 from gateway.outgoing.destination import MAX_WAITING, STOPPING, Destination
@@ -19,6 +18,7 @@ from gateway.outgoing.syslog_tls import SETTLING, SyslogTlsLink
 from gateway.outgoing_config import ClientTls, RelpDestination, Server, TlsDestination
 from parsers.errors import Place, RemoteError
 from parsers.framing.relp_client import WINDOW, frame
+from rules.outcome import Ending, Outcome
 from tests.gateway.outgoing_peers import Endpoint, Wire
 from tests.gateway.told import Told
 

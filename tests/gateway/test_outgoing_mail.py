@@ -17,12 +17,12 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 
 from gateway import clock
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.outgoing.endpoint import _TlsFactory
 from gateway.outgoing.mail import CONNECTIONS, MAX_WAITING, SmtpMailer
 from gateway.outgoing.smtp import MAX_LINES, Delivery, Envelope, SmtpConversation, on_the_wire
 from gateway.outgoing_config import ClientTls, Security, Server, SmtpSettings
 from parsers.errors import Place
+from rules.outcome import Ending, Outcome
 from rules.step import Mail
 from tests.gateway.outgoing_peers import Endpoint, TlsServer, Wire, attempt
 from tests.made_certificates import SERVER, make

@@ -18,7 +18,6 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from gateway import clock
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.notices.outgoing import DestinationConnected, DestinationLost
 from gateway.outgoing import syslog_tls
 from gateway.outgoing.service import Outgoing
@@ -36,6 +35,7 @@ from gateway.outgoing_config import (
 from parsers.errors import Place
 from parsers.framing.octet_counting import OctetFramer
 from parsers.framing.relp_client import frame
+from rules.outcome import Ending, Outcome
 from rules.step import Forward, Mail
 from tests.gateway.outgoing_peers import attempt, until
 from tests.gateway.told import Told

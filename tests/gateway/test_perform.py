@@ -6,9 +6,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 
-from gateway.jobs.outcome import Ending, Outcome
-from gateway.jobs.perform import Performance, Performer, emitted_fields
+from gateway.jobs.perform import Performance, Performer
+from rules.attempts import emitted_fields
 from rules.job import Attempt
+from rules.outcome import Ending, Outcome
 from rules.step import DeadLetter, Decrypt, Delete, Emit, Forward, Mail, Move, Pause, Resume, Step, Task
 
 ATTEMPT = Attempt(

@@ -268,7 +268,7 @@ def test_a_new_pipeline_goes_on_from_what_was_kept() -> None:
     pipeline.accept(batch("down"))
     assert len(again.kept) == 1
     pipeline.close_state("down", (), undo.id)
-    pipeline.open_state("down", (), 1_700_000_100.0, "retried")
+    pipeline.open_state("down", (), 1_700_000_100.0, "retried", 1_700_000_000.0)
     pipeline.accept(batch("down"))
     assert len(again.kept) == 1
     assert pipeline.rule("down") is not None
@@ -292,7 +292,7 @@ def test_what_windows_forgot_is_told_once() -> None:
     pipeline.replace(stages(rules.replace("1m", "2m")))
     pipeline.tell_evictions()
     assert len(told.of(WindowsEvicted)) == 1
-    pipeline.shift(5.0)
+    pipeline.shift(5.0, 1_700_000_005.0)
 
 
 def test_a_state_that_closes_because_of_others_is_told() -> None:

@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 import pyrage  # type: ignore[import-untyped]
 import pytest
 
-from gateway.jobs.outcome import Ending
 from gateway.jobs.records import State
 from gateway.runner.children import Identity, StartError
 from gateway.runner.folders import JobFolders
 from gateway.runner.protocol import Clean, Reload, Reloaded
 from parsers.errors import Place
 from rules.condition import Equals
+from rules.outcome import Ending
 from rules.rule import Retry, Rule
 from rules.step import DeadLetter, Decrypt, Task
 from tests.gateway.job_stand_ins import House, Open, task

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.jobs.outcome import Ending, Outcome
-from gateway.jobs.progress import MAX_TAIL, Progress, after, output_tail, problem_of, step_at
+from gateway.jobs.progress import Progress, after, step_at
 from gateway.jobs.records import JobRecord, State
 from parsers.errors import Place
 from rules.condition import AllOf
 from rules.job import Job, Part
+from rules.outcome import MAX_TAIL, Ending, Outcome, output_tail, problem_of
 from rules.rule import Retry, Rule, Undo
 from rules.step import DeadLetter, Mail, Task
 

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 
 from gateway.clock import now
-from gateway.jobs.outcome import Ending
 from gateway.runner import tree
 from gateway.runner.keeper import peer
 from gateway.runner.protocol import (
@@ -35,6 +34,7 @@ from gateway.runner.protocol import (
     Starting,
 )
 from parsers.event import FieldValue
+from rules.outcome import Ending
 from tests.gateway.runner_harness import PATIENCE, ROOT, Harness, alive, living, new_tag, shell, until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

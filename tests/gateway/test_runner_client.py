@@ -18,7 +18,6 @@ import pytest
 from twisted.internet import defer, reactor, task  # noqa: TID251 -- real children need the real reactor
 from twisted.trial.unittest import TestCase
 
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.notice import Notice
 from gateway.notices import runner as notices
 from gateway.runner import link, tree
@@ -27,6 +26,7 @@ from gateway.runner.protocol import MAX_LINE
 from parsers.errors import OperatorError
 from parsers.event import FieldValue
 from rules.job import Attempt
+from rules.outcome import Ending, Outcome
 
 LOADER = "tests.gateway.runner_tasks:load_tasks"
 TASKS = {

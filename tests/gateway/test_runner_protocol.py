@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.runner.backlog import AHEAD, Backlog, Entry
 from gateway.runner.protocol import (
     Cancel,
@@ -34,6 +33,7 @@ from gateway.runner.protocol import (
     reply_line,
     request_line,
 )
+from rules.outcome import Ending, Outcome
 
 REQUESTS: list[Request] = [
     Start("0f" * 16, "rule/do/1", "rule", ("a", "b"), {"x": "é\n\udcff", "list": [1, None, {"a": 0.5}]}, 3),

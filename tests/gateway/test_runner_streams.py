@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from gateway.jobs.outcome import Ending, Outcome
 from gateway.runner.protocol import Cancel, Ended, NotTaken, Reload, Reloaded, Room, Starting
 from gateway.runner.streams import MAX_EVENTS, Backoff
+from rules.outcome import Ending, Outcome
 from tests.gateway.runner_harness import PATIENCE, Harness, alive, living, new_tag, until
 
 PROGRAM = """

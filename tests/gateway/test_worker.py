@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.jobs.outcome import Ending
 from gateway.jobs.records import State
 from gateway.notices.jobs import JobDead, JobFailed, JobRetried, JobsOrphaned, JobsRecovered, JobSucceeded, UndoOrphaned
 from gateway.pipeline import Effects
@@ -16,6 +15,7 @@ from parsers.errors import Place
 from parsers.message import Message
 from rules.condition import AllOf, Equals
 from rules.job import Job, Part
+from rules.outcome import Ending
 from rules.own_events import GATEWAY
 from rules.rule import Busy, Rate, Retry, Rule, Undo
 from rules.step import DeadLetter, Mail

@@ -11,7 +11,6 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 
 from gateway.jobs import lanes, transactions
-from gateway.jobs.outcome import Ending
 from gateway.jobs.perform import Performance
 from gateway.jobs.records import State
 from gateway.notices.jobs import GatewayFault
@@ -19,11 +18,13 @@ from gateway.pipeline import Effects
 from parsers.errors import Place
 from parsers.message import Message
 from rules.condition import AllOf, Equals
+from rules.findings import Closing
 from rules.job import Attempt, Job, Part
+from rules.outcome import Ending
 from rules.own_events import GATEWAY
 from rules.plan import NEVER
 from rules.rule import Busy, Rate, Retry, Rule, Undo
-from rules.rulebook import Closing, RuleBook
+from rules.rulebook import RuleBook
 from rules.step import Step
 from tests.gateway.job_stand_ins import ORIGIN, House, Open, task
 

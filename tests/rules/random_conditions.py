@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from ipaddress import ip_network
 from random import Random
 
 from parsers.event import FieldValue
+from parsers.lowering import CompiledGrammar
+from parsers.parse import builtin_grammars
 from rules.condition import (
     AllOf,
     AnyOf,
@@ -17,17 +20,29 @@ from rules.condition import (
     Equals,
     Exists,
     Glob,
+    InList,
     InNetworks,
     Matches,
     Not,
     OneOf,
+    Parses,
     Scalar,
 )
+from rules.lists import Entries, Listed, NetworkSet
 from rules.match import plain
+from rules.spelled_out import UnspeakableError, spelled_out
 from tests.rules.random_patterns import Patterns, vary
 
 GROUPS = ("user_name", "source_ip", "labels_x", "process_name", "event_action", "x")
+GRAMMARS = [CompiledGrammar(grammar) for grammar in builtin_grammars()]
 OTHER_FIELDS = ("user.name", "source.ip", "source.port", "nobody.fills.it", "event.module", "process.name", "labels.a")
+
+
+def listed(entries: Entries) -> Listed:
+    """Return a list that stands in a file and holds these."""
+    known = Listed("known", "/list.txt")
+    known.take(entries, 1)
+    return known
 
 
 def condition(random: Random, fields: Mapping[str, FieldValue], depth: int = 2) -> Condition:
@@ -55,7 +70,7 @@ def condition(random: Random, fields: Mapping[str, FieldValue], depth: int = 2) 
 def _leaf(random: Random, name: str, value: Scalar) -> Condition:
     text = plain(value)
     start, stop = sorted((random.randrange(len(text) + 1), random.randrange(len(text) + 1)))
-    match random.randrange(8):
+    match random.randrange(10):
         case 0:
             return Equals(name, random.choice((value, text)))
         case 1:
@@ -72,15 +87,34 @@ def _leaf(random: Random, name: str, value: Scalar) -> Condition:
             networks = ("192.0.2.0/24", "0.0.0.0/0", "::/0", "10.0.0.0/8")
             return InNetworks(name, (ip_network(random.choice(networks)),))
         case 6:
-            return Matches(name, _around(random, text, start, stop))
+            return Matches(name, _loadable(lambda: _around(random, text, start, stop)))
+        case 7:
+            networks = ("192.0.2.0/24", "0.0.0.0/0", "::/0", "10.0.0.0/8")
+            wide = NetworkSet([ip_network(random.choice(networks))])
+            return InList(name, listed(random.choice((frozenset({text, "another"}), wide, frozenset()))))
+        case 8:
+            grammar = random.choice(GRAMMARS)
+            return Parses(random.choice((name, "message")), grammar.grammar.name, grammar)
         case _:
             words = (text[start:stop], text) if text else ()
-            pattern, _, flags = Patterns(random, words).make()
-            return Matches(name, re.compile(pattern, flags))
+            return Matches(name, _loadable(lambda: _of(*Patterns(random, words).make())))
 
 
 def _shell(text: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", text)
+
+
+def _of(pattern: str, _: str, flags: int) -> re.Pattern[str]:
+    return re.compile(pattern, flags)
+
+
+def _loadable(make: Callable[[], re.Pattern[str]]) -> re.Pattern[str]:
+    """Return the first pattern that a rule file could hold: not each has one that can be stopped in its stead."""
+    while True:
+        pattern = make()
+        with suppress(UnspeakableError):
+            spelled_out(pattern)
+            return pattern
 
 
 def _around(random: Random, text: str, start: int, stop: int) -> re.Pattern[str]:

@@ -9,8 +9,9 @@ from parsers.event import Event
 from parsers.message import Message, Origin, Trust
 from parsers.parse import Parser, builtin_grammars
 from rules.condition import AllOf, Equals
-from rules.rule import Count, Rule
+from rules.rule import Rule
 from rules.step import Task
+from rules.when import Count
 
 NOW = 1_767_225_600.0
 PARSER = Parser([grammar for grammar in builtin_grammars() if grammar.name == "sshd"])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rules.correlate import Correlation, Match, key_of, window_key
+from rules.correlate import Correlation, Incident, Match, key_of, window_key
 from rules.rule import Undo
+from rules.windows.window import Completed, Sighting
 from tests.rules.sample_rules import AT_ONCE, FAILED, NOW, failed
 
 
@@ -16,31 +17,35 @@ def _match(correlation: Correlation, address: str = "192.0.2.7", *, trusted: boo
     return Match(correlation.rule, event, event.fields, key, trusted)
 
 
+def _take(correlation: Correlation, match: Match) -> Incident | None:
+    """Take a match; return what it completes."""
+    sighting = Sighting(match.event, match.fields)
+    taken = correlation.take(window_key(match.key, match.trusted), sighting, NOW)
+    return correlation.acts(match, taken, NOW) if isinstance(taken, Completed) else None
+
+
 def test_without_a_condition_over_time_every_match_is_an_incident() -> None:
     """One event, one incident, one key for all."""
     correlation = Correlation(AT_ONCE)
     match = _match(correlation)
-    assert correlation.completes(match.key, NOW, trusted=True)
-    incident = correlation.incident(match, NOW)
-    assert (incident.match, incident.count, match.key) == (match, 1, ())
+    assert _take(correlation, match) == Incident(match, 1)
+    assert match.key == ()
 
 
 def test_enough_matches_of_one_key_are_one_incident() -> None:
     """Other keys count for themselves, and after an incident counting begins anew."""
     correlation = Correlation(FAILED)
     ours, other = _match(correlation), _match(correlation, "192.0.2.8")
-    found = [correlation.completes(match.key, NOW, trusted=True) for match in (ours, other, ours, other, ours, ours)]
-    assert found == [False, False, False, False, True, False]
-    incident = correlation.incident(ours, NOW)
-    assert (incident.match, incident.count, incident.due) == (ours, 3, None)
+    found = [_take(correlation, match) for match in (ours, other, ours, other, ours, ours)]
+    assert found == [None, None, None, None, Incident(ours, 3), None]
 
 
 def test_forged_messages_do_not_complete_a_true_one() -> None:
     """Matches of senders that are not trusted are counted apart."""
     correlation = Correlation(FAILED)
-    key = _match(correlation).key
-    found = [correlation.completes(key, NOW, trusted=trusted) for trusted in (False, False, True, False)]
-    assert found == [False, False, False, True]
+    forged, true = _match(correlation, trusted=False), _match(correlation)
+    assert [_take(correlation, match) for match in (forged, forged, true)] == [None, None, None]
+    assert _take(correlation, forged) is not None
 
 
 def test_a_state_is_due_after_its_time_and_grows() -> None:
@@ -48,15 +53,18 @@ def test_a_state_is_due_after_its_time_and_grows() -> None:
     correlation = Correlation(replace(AT_ONCE, undo=Undo((), 10.0, 2.0, 35.0)))
     match, states = _match(correlation), correlation.states
     assert states is not None
-    assert correlation.incident(_match(correlation, trusted=False), NOW).due is None
+    forged = _take(correlation, _match(correlation, trusted=False))
+    assert forged is not None
+    assert forged.due is None
     found = []
     for _ in range(4):
-        due = correlation.incident(match, NOW).due
-        states.open(match.key, due, "job")
-        assert correlation.swallows(match.key)
+        incident = _take(correlation, match)
+        assert incident is not None
+        states.open(match.key, incident.due, "job", NOW)
+        assert match.key in states
         states.close(match.key)
-        assert not correlation.swallows(match.key)
-        found.append(None if due is None else due - NOW)
+        assert match.key not in states
+        found.append(None if incident.due is None else incident.due - NOW)
     assert found == [10.0, 20.0, 35.0, 35.0]
 
 

@@ -8,13 +8,16 @@ import pytest
 
 from parsers.errors import Place
 from parsers.message import Trust
-from rules.examples import START, Failure, batches, frame_of, run_tests
+from rules.example import Expect, Send, TestStep
+from rules.examples import START, Failure, run_tests
 from rules.load import Defaults, load_rules
-from rules.rule import Expect, Rule, Send, TestStep
+from rules.rule import Rule
+from rules.sent import batches, frame_of
 from rules.step import Task
 from tests.rules.sample_rules import FAILED, PARSER
 
 LOGIN = "sshd[7]: Failed password for root from 192.0.2.7 port 4000 ssh2"
+UNMET = "rule ssh: expected `do` {} time(s), it was done 0 time(s)"
 HELD = "; 1 more came true and were held back, for the sender is not trusted"
 
 
@@ -37,12 +40,12 @@ def test_what_is_expected_passes() -> None:
     """Counts, commands and time go on from step to step; what was looked at is not looked at again."""
     assert (
         run(
-            step(1, Send(LOGIN, times=2), expect=Expect(0)),
-            step(2, Send(LOGIN), expect=Expect(1, ("ban", "192.0.2.7"))),
-            step(3, Send(LOGIN, times=2), expect=Expect(0)),
+            step(1, Send((LOGIN,), times=2), expect=Expect(0)),
+            step(2, Send((LOGIN,)), expect=Expect(1, ("ban", "192.0.2.7"))),
+            step(3, Send((LOGIN,), times=2), expect=Expect(0)),
             step(4, advance=61.0),
-            step(5, Send(LOGIN), expect=Expect(0)),
-            step(6, Send(LOGIN, times=2, every=29.0)),
+            step(5, Send((LOGIN,)), expect=Expect(0)),
+            step(6, Send((LOGIN,), times=2, every=29.0)),
             step(7, expect=Expect(1)),
         )
         == []
@@ -51,30 +54,30 @@ def test_what_is_expected_passes() -> None:
 
 def test_time_passes_between_messages() -> None:
     """Messages that are too far apart do not count together."""
-    assert run(step(1, Send(LOGIN, times=5, every=30.0), expect=Expect(0))) == []
-    assert run(step(1, Send(LOGIN, times=5, every=29.9), expect=Expect(1))) == []
+    assert run(step(1, Send((LOGIN,), times=5, every=30.0), expect=Expect(0))) == []
+    assert run(step(1, Send((LOGIN,), times=5, every=29.9), expect=Expect(1))) == []
 
 
 @pytest.mark.parametrize(
     ("steps", "failures"),
     [
         (
-            [step(4, Send(LOGIN, times=3), expect=Expect(2))],
+            [step(4, Send((LOGIN,), times=3), expect=Expect(2))],
             ["ssh.yaml:4:7: rule ssh: expected `do` 2 time(s), it was done 1 time(s)"],
         ),
         (
-            [step(4, Send(LOGIN, times=3, trust=Trust.NETWORK), expect=Expect(1))],
+            [step(4, Send((LOGIN,), times=3, trust=Trust.NETWORK), expect=Expect(1))],
             ["ssh.yaml:4:7: rule ssh: expected `do` 1 time(s), it was done 0 time(s)" + HELD],
         ),
         (
-            [step(4, Send(LOGIN, times=3)), step(5, expect=Expect(1, ("ban", "198.51.100.1")))],
+            [step(4, Send((LOGIN,), times=3)), step(5, expect=Expect(1, ("ban", "198.51.100.1")))],
             ["ssh.yaml:5:7: rule ssh: expected the command ['ban', '198.51.100.1'], it is ['ban', '192.0.2.7']"],
         ),
         (
-            [step(4, expect=Expect(1)), step(5, Send(LOGIN), expect=Expect(3))],
+            [step(4, expect=Expect(1)), step(5, Send((LOGIN,)), expect=Expect(3))],
             [
-                "ssh.yaml:4:7: rule ssh: expected `do` 1 time(s), it was done 0 time(s)",
-                "ssh.yaml:5:7: rule ssh: expected `do` 3 time(s), it was done 0 time(s)",
+                f"ssh.yaml:4:7: {UNMET.format(1)}; nothing was sent",
+                f"ssh.yaml:5:7: {UNMET.format(3)}; the window for 192.0.2.7 has 1 of 3",
             ],
         ),
     ],
@@ -87,7 +90,7 @@ def test_a_failure_names_its_place_and_the_numbers(steps: list[TestStep], failur
 def test_commands_that_cannot_be_are_failures() -> None:
     """A field that the event lacks, or no command at all."""
     absent = replace(FAILED, do=(Task("ssh/do/1", ("ban", "${labels.none}")),))
-    wanted = step(4, Send(LOGIN, times=3), expect=Expect(1, ("ban", "x")))
+    wanted = step(4, Send((LOGIN,), times=3), expect=Expect(1, ("ban", "x")))
     (failure,) = run(wanted, rule=absent)
     assert "the command cannot be filled in: the event has no field labels.none" in failure
     (failure,) = run(wanted, rule=replace(FAILED, do=()))
@@ -96,7 +99,7 @@ def test_commands_that_cannot_be_are_failures() -> None:
 
 def test_trust_is_that_of_the_sender() -> None:
     """A rule may be tested with senders that may not start it, and with those that may."""
-    sent = step(1, Send(LOGIN, times=3, trust=Trust.NETWORK), expect=Expect(1))
+    sent = step(1, Send((LOGIN,), times=3, trust=Trust.NETWORK), expect=Expect(1))
     assert run(sent, least_trust=Trust.NETWORK) == []
     assert len(run(sent)) == 1
 
@@ -105,7 +108,7 @@ def test_texts_get_a_header_where_they_have_none() -> None:
     """A text that begins with a priority is a whole frame."""
     assert frame_of("app: x", START) == b"<13>Mar  2 12:00:00 host.example app: x"
     assert frame_of("<34>1 - - - - - - x", START) == b"<34>1 - - - - - - x"
-    assert [batch.received for batch in batches(Send("x", 3, 2.0), 10.0)] == [10.0, 12.0, 14.0]
+    assert [batch.received for batch in batches(Send(("x",), 3, 2.0), 10.0)] == [10.0, 12.0, 14.0]
 
 
 def test_a_failure_is_one_line() -> None:
@@ -194,7 +197,7 @@ def test_events_of_our_own_are_sent_as_fields() -> None:
     assert run_text(text) == []
     assert run_text(text.replace("match: {", "match: {event.dataset: gateway, ")) == [
         "expected `do` 0 time(s), it was done 1 time(s)",
-        "expected `do` 2 time(s), it was done 0 time(s)",
+        "expected `do` 2 time(s), it was done 0 time(s); event.dataset: gateway does not hold: it is emit",
     ]
 
 

@@ -1,102 +1,23 @@
-"""Why a rule wants an event or does not: the same answers as matching gives, with reasons."""
+"""Why a rule wants an event or does not: what each event that it looks for makes of it, and what it would do."""
 
 from __future__ import annotations
 
-import re
-from ipaddress import ip_network
-
-import pytest
-from hypothesis import given, settings
-
-from parsers.event import Event, FieldValue
-from parsers.grammars import sshd
+from parsers.event import Event
+from parsers.grammars import sshd, sudo
 from parsers.message import Message, Origin, Trust
 from parsers.parse import Parser
-from rules.condition import (
-    AllOf,
-    AnyOf,
-    Compare,
-    Condition,
-    Contains,
-    Equals,
-    Exists,
-    Glob,
-    InNetworks,
-    Matches,
-    Not,
-    OneOf,
-)
-from rules.explain import Answer, explain, explain_rule, nearest
+from rules.answer import Answer
+from rules.explain import Explanation, Role, explain_rule, nearest
 from rules.load import Defaults, load_rules
-from rules.match import compile_condition
-from rules.words import words
-from tests.rules.test_review import conditions, events
 
 NO_TRUST = Trust.DATAGRAM
+NOON = 1_772_452_800.0
+"""Monday, 2 March 2026, 12:00:00 UTC."""
 
 
 def event(text: str = "sshd[7]: Failed password for root from 192.0.2.7 port 4000 ssh2") -> Event:
     """Parse a text."""
-    return Parser([sshd.GRAMMAR]).parse(Message(text.encode(), Origin("test", Trust.NETWORK), 0.0))
-
-
-@given(conditions, events)
-@settings(max_examples=200, deadline=None)
-def test_the_answer_is_that_of_matching(condition: Condition, fields: dict[str, FieldValue]) -> None:
-    """The whole holds just when the rule matches, and nothing is missing just then."""
-    answer = explain(condition, dict(fields))
-    assert answer.holds is compile_condition(condition)(dict(fields))
-    assert answer.holds or answer.missing or answer.words == "any"
-
-
-def test_what_was_found_is_told() -> None:
-    """Each condition with the event's value; a regular expression's groups are fields for those behind it."""
-    condition = AllOf(
-        (
-            Matches("message", re.compile("for (?P<mood>\\w+)")),
-            Equals("mood", "happy"),
-            Not(Equals("a", 1)),
-            AnyOf((Equals("a", 2), Equals("b", 3))),
-        )
-    )
-    answer = explain(condition, {"message": "for sad", "a": 1})
-    regex, mood, negation, either = answer.parts
-    assert (regex.holds, mood.holds, mood.found) == (True, False, "sad")
-    assert (negation.holds, negation.parts[0].found) == (False, 1)
-    assert (either.words, either.missing) == ("any", 1)
-    assert (answer.missing, answer.held) == (3, 1)
-    assert answer.to_dict()["parts"]
-
-
-@pytest.mark.parametrize(
-    ("condition", "text"),
-    [
-        (Equals("event.action", "ssh-login"), "event.action: ssh-login"),
-        (Equals("a", "on"), 'a: "on"'),
-        (Equals("a", "22"), 'a: "22"'),
-        (Equals("a", 22), "a: 22"),
-        (Equals("a", True), "a: true"),
-        (Equals("a", "b: c"), 'a: "b: c"'),
-        (Equals("a", "b #c\x1b"), 'a: "b #c\\u001b"'),
-        (OneOf("a", ("x", 1)), "a: [x, 1]"),
-        (InNetworks("a", (ip_network("10.0.0.0/8"), ip_network("::1/128"))), 'a: {in: [10.0.0.0/8, "::1/128"]}'),
-        (Glob("a", "*/x"), 'a: {glob: "*/x"}'),
-        (Matches("a", re.compile("it's \\d")), "a: {regex: 'it''s \\d'}"),
-        (Contains("a", "Failed password"), "a: {contains: Failed password}"),
-        (Compare("a", "le", 4.0), "a: {le: 4}"),
-        (Exists("a", False), "a: {exists: false}"),
-        (AllOf(()), "{}"),
-        (Not(AllOf(())), "not: {}"),
-        (Not(Equals("a", 1)), "not: {a: 1}"),
-        (AnyOf((Equals("a", 1), AllOf((Equals("b", 1), Equals("c", 2))))), "any: [{a: 1}, {all: [{b: 1}, {c: 2}]}]"),
-    ],
-)
-def test_words_are_those_of_a_rule_file(condition: Condition, text: str) -> None:
-    """They can be read back as the same condition."""
-    assert words(condition) == text
-    body = text if text == "{}" else f"{{{text}}}"
-    (rule,) = load_rules(f"- {{rule: r, match: {body}}}", "r.yaml", Defaults()).rules
-    assert rule.match == condition
+    return Parser([sshd.GRAMMAR, sudo.GRAMMAR]).parse(Message(text.encode(), Origin("test", Trust.NETWORK), NOON))
 
 
 def test_the_nearest_rules_come_first() -> None:
@@ -135,30 +56,6 @@ def test_trust_and_commands() -> None:
     assert found.match == Answer("event.action: ssh-login", True, "ssh-login")
 
 
-def test_steps_about_files() -> None:
-    """A decrypted file is shown where nobody has one: what is shown is not done."""
-    (rule,) = load_rules(
-        """
-- rule: r
-  match: {event.action: ssh-login}
-  do:
-    - {decrypt: {key: keys/a.age, file: "/in/${user.name}.gpg"}}
-    - {run: [import, "${file.decrypted.path}"]}
-    - {delete: "/in/${user.name}.gpg"}
-    - {move: "/in/${user.name}.gpg", to: processed}
-""",
-        "r.yaml",
-        Defaults(),
-    ).rules
-    found = explain_rule(rule, event(), Trust.NETWORK)
-    assert [(one.kind, one.argv, one.words, one.problem) for one in found.commands] == [
-        ("decrypt", (), "/in/root.gpg with keys/a.age", None),
-        ("run", ("import", "/private/root"), "", None),
-        ("delete", (), "/in/root.gpg", None),
-        ("move", (), "/in/root.gpg to processed", None),
-    ]
-
-
 def test_steps_of_every_kind_and_what_undoes_them() -> None:
     """Each in a few words; the event that closes a state is explained as well."""
     (rule,) = load_rules(
@@ -195,3 +92,124 @@ def test_steps_of_every_kind_and_what_undoes_them() -> None:
     assert (login.wanted, login.concerned, login.closes.wanted) == (False, True, True)
     assert login.closes.key == ("192.0.2.7",)
     assert nearest([login]) == []
+
+
+def of_one(rule: str, text: str | None = None, others: str = "") -> Explanation:
+    """Explain one rule, beside others."""
+    loaded = load_rules(f"{rule}\n{others}", "r.yaml", Defaults())
+    assert loaded.errors == ()
+    named = {one.name: one for one in loaded.rules}
+    came = event() if text is None else event(text)
+    return explain_rule(loaded.rules[0], came, Trust.NETWORK, named)
+
+
+ACCEPTED = "sshd[7]: Accepted password for root from 192.0.2.7 port 4000 ssh2"
+
+
+def test_the_events_of_a_sequence_answer_each() -> None:
+    """Its stages in order, then what breaks it off; the rule's own `match` must hold of its stages too."""
+    rule = """
+- rule: r
+  match: {process.name: sshd}
+  when:
+    sequence:
+      - {event.outcome: failure}
+      - {match: {event.outcome: success}, by: [user.name]}
+    unless: {message: {contains: root}}
+    within: 5m
+    by: [source.ip]
+  do: {run: [x, "${user.name}", "${file.path}"]}
+"""
+    found = of_one(rule)
+    assert [(one.name, one.role, one.wanted, one.key) for one in found.stages] == [
+        ("sequence 1", Role.TAKES, True, ("192.0.2.7",)),
+        ("sequence 2", Role.TAKES, False, None),
+        ("unless", Role.BREAKS, True, ("192.0.2.7",)),
+    ]
+    assert (found.wanted, found.stage.name, found.missing) == (True, "sequence 1", 0)
+    assert [one.name for one in found.fulfilled()] == ["sequence 1", "unless"]
+    assert [(one.problem, one.lacking) for one in found.commands] == [("the event has no field file.path", True)]
+    assert of_one(rule, ACCEPTED).key == ("root",)
+    near = of_one(rule, "sudo: alice : TTY=pts/0 ; PWD=/ ; USER=mallory ; COMMAND=/bin/true")
+    assert (near.wanted, near.stage.name, near.missing) == (False, "sequence 2", 1)
+
+
+def test_every_event_of_all_answers() -> None:
+    """An event may be several of them."""
+    found = of_one("- {rule: r, when: {all: [{user.name: root}, {process.name: sshd}, {a: b}], within: 1m, by: []}}")
+    assert [one.name for one in found.fulfilled()] == ["all 1", "all 2"]
+    assert found.key == ()
+
+
+def test_what_ends_a_wait() -> None:
+    """`do` is what it would do if nothing came, `else` if that came."""
+    rule = """
+- rule: r
+  match: {event.outcome: failure}
+  when: {absent: {event.outcome: success}, within: 60s, by: [source.ip]}
+  do: {run: [alarm, "${source.ip}"]}
+  else: {run: [fine, "${source.ip}"]}
+"""
+    begins, ends = of_one(rule), of_one(rule, ACCEPTED)
+    assert (begins.stage.name, begins.stage.role) == ("match", Role.TAKES)
+    assert (ends.stage.name, ends.stage.role) == ("absent", Role.ENDS)
+    assert [one.argv for one in begins.commands] == [("alarm", "192.0.2.7")]
+    assert [one.argv for one in ends.otherwise] == [("fine", "192.0.2.7")]
+
+
+def test_what_a_window_tells_apart() -> None:
+    """The value that is counted, the section of a digest, the patterns that a file's name fits."""
+    distinct = "- {rule: r, match: {process.name: sshd}, when: {distinct: user.name, count: 3, within: 1m, by: []}}"
+    assert of_one(distinct).part == "root"
+    sections = "[{title: Good, match: {event.outcome: success}}, {title: Bad, match: {event.outcome: failure}}]"
+    digest = "- {{rule: r, match: {{process.name: sshd}}, when: {{digest: 1h, max: 9, by: [], sections: {}}}, do: {}}}"
+    mail = '{mail: root, subject: "${gateway.digest}"}'
+    found = of_one(digest.format(sections, mail))
+    assert found.part == "Bad"
+    assert "Failed password" in found.commands[0].words
+    settled = "- {rule: r, match: {process.name: sshd}, when: {settled: 2s, files: ['*.csv', done], by: []}}"
+    assert of_one(settled).part == ""
+
+
+def test_a_value_that_is_not_there_counts_nowhere() -> None:
+    """Of `distinct`, as of `by`."""
+    rule = "- {rule: r, match: {process.name: sshd}, when: {distinct: file.path, count: 3, within: 1m, by: [url.path]}}"
+    found = of_one(rule)
+    assert (found.wanted, found.key, found.without) == (True, None, ("url.path", "file.path"))
+
+
+def test_captures_are_told() -> None:
+    """What the rule's regular expressions find, beside what the event has."""
+    found = of_one(
+        "- {rule: r, match: {process.name: sshd}, capture: 'port (?P<labels_port>\\d+)', "
+        "do: {run: [x, '${labels.port}']}}"
+    )
+    assert found.stage.found == {"labels.port": "4000"}
+    assert found.commands[0].argv == ("x", "4000")
+
+
+def test_hours_and_other_rules_states() -> None:
+    """Hours hold or do not, by the time of receipt; another rule's state is not known here, but its key is."""
+    other = """
+- rule: ban
+  match: {process.name: sshd}
+  when: {count: 2, within: 1m, by: [source.ip]}
+  undo: {after: 1m, run: [x]}
+- {rule: stateless, match: {process.name: sshd}}
+"""
+    rule = """
+- rule: r
+  match: {process.name: sshd}
+  during: {hours: "Mo 11:00-13:00", zone: UTC}
+  outside: {hours: "Mo", zone: UTC}
+  if_open: [ban, {rule: ban, by: [file.path]}]
+  unless_open: ban
+"""
+    found = [(one.words, one.holds, one.state, one.open) for one in of_one(rule, others=other).circumstances]
+    assert found == [
+        ("during: Mo 11:00-13:00 (UTC)", True, None, True),
+        ("outside: Mo (UTC)", False, None, True),
+        ("if_open: ban", None, ("ban", ("192.0.2.7",)), True),
+        ("if_open: ban", False, None, True),
+        ("unless_open: ban", None, ("ban", ("192.0.2.7",)), False),
+    ]

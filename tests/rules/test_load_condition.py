@@ -71,7 +71,7 @@ def test_a_condition_is_read(text: str, condition: Condition) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("message ~ x", "f:1:1: a mapping of fields is wanted"),
+        ("message ~ x", 'f:1:11: text in quotes is wanted here, not "x"'),
         ("[{a: b}]", "f:1:1: a mapping of fields is wanted; for one of several write {any: [{...}, {...}]}"),
         ("{a: }", 'f:1:5: "a": a value is missing; write {exists: false} for "not there"'),
         ("{a: []}", 'f:1:5: "a": the list is empty'),
@@ -103,11 +103,10 @@ def test_a_wrong_condition_says_where(text: str, error: str) -> None:
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        ("{source.prot: 22}", 'f:1:2: "source.prot" is a field nobody knows; did you mean "source.port"?'),
         ("{source.ip: 10.0.0.0/8}", "f:1:13: this is compared as text; for a network write {in: [10.0.0.0/8]}"),
         ("{file.path: /x/*.csv}", 'the star is compared as it stands; for a pattern write {glob: "/x/*.csv"}'),
         ("{source.port: ssh}", 'f:1:15: source.port is a number and is never "ssh"'),
-        ("{a: {regex: '(?:[a-z]+)*$'}}", "a repetition inside a repetition can take very long"),
+        ("{a: {regex: '(?:[a-z]+)*$'}}", "this search is stopped after 50 ms, and then finds nothing"),
         ("{a: {regex: '[[a]'}}", "the regular expression: Possible nested set"),
     ],
 )

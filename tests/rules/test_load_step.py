@@ -77,8 +77,8 @@ def test_every_kind_of_step() -> None:
     ("text", "error"),
     [
         ("{rnu: [a]}", 'f:1:2: unknown key "rnu" in "do"; did you mean "run"?'),
-        ("{run: [a], mail: root}", 'f:1:1: a step does one thing, and here are "run" and "mail"; write two'),
-        ("{dead_letter: box}", 'f:1:15: "dead_letter": dead letters are the jobs that failed for good'),
+        ("{run: [a], mail: root}", 'f:1:12: a step does one thing, and here are "run" and "mail"; write two'),
+        ("{dead_letter: box}", "f:1:2: dead letters are the jobs that failed for good"),
         (
             "{stream: [a, '${source.ip}']}",
             'f:1:10: "stream": ${source.ip} cannot be filled in: this process is started once and then reads',
@@ -91,7 +91,7 @@ def test_every_kind_of_step() -> None:
         ("{mail: 'Ops <ops@example.com>', subject: x}", 'f:1:8: "mail": a bare mail address'),
         ("{mail: '-oQ/tmp', subject: x}", 'f:1:8: "mail": a bare mail address'),
         ('{mail: root, subject: "a\\nBcc: x"}', 'f:1:23: "subject": a subject of one line is wanted'),
-        ("{mail: root, subject: 'of ${'}", "f:1:23: \"subject\": '${' is not closed"),
+        ("{mail: root, subject: 'of ${'}", "f:1:27: \"subject\": '${' is not closed"),
         ("{mail: root, subject: x, timeout: 5s}", 'f:1:26: unknown key "timeout" in "do"'),
         (
             "{forward: center}",
@@ -103,7 +103,7 @@ def test_every_kind_of_step() -> None:
         ("{emit: {event.dataset: x}}", "f:1:9: event.dataset is the gateway's own to set"),
         ("{emit: {a b: x}}", 'f:1:9: "a b" cannot be a field\'s name'),
         ("{emit: {a: null}}", 'f:1:12: "a": null means nothing here'),
-        ("{emit: {a: '${'}}", "f:1:12: \"a\": '${' is not closed"),
+        ("{emit: {a: '${'}}", "f:1:13: \"a\": '${' is not closed"),
         ("{pause: A B}", 'f:1:9: "pause": a rule\'s name is wanted, or ${rule.name}'),
         ("{pause: '${source.ip}'}", 'f:1:9: "pause": a rule\'s name is wanted'),
         ("[{run: [a]}, text]", "f:1:14: a mapping (key: value) is wanted"),

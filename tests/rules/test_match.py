@@ -22,7 +22,8 @@ from rules.condition import (
     Not,
     OneOf,
 )
-from rules.match import MAX_ADDRESSES, compile_condition, plain, wants
+from rules.lists import MAX_ADDRESSES
+from rules.match import compile_condition, plain, wants
 
 MIXED: list[FieldValue] = [None, ["root"], {"root": "root"}, 22, "root"]
 

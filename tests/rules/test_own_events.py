@@ -10,6 +10,7 @@ from hypothesis import given
 from parsers.errors import Place
 from parsers.event import FieldValue
 from rules.condition import AllOf, AnyOf, Condition, Contains, Equals, Not, OneOf
+from rules.findings import Findings
 from rules.match import compile_condition
 from rules.needs import Needs
 from rules.own_events import (
@@ -23,8 +24,9 @@ from rules.own_events import (
     own_message,
     ways_to_own,
 )
-from rules.rule import Count, Rule, Undo
-from rules.rulebook import Findings, RuleBook
+from rules.rule import Rule, Undo
+from rules.rulebook import RuleBook
+from rules.when import Count
 from tests.rules.sample_rules import NOW, PARSER
 from tests.rules.test_review import conditions, events
 

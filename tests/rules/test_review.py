@@ -122,8 +122,11 @@ def test_rules_that_may_fire(text: str) -> None:
 
 
 def test_commands_that_cannot_be_filled_in() -> None:
-    """The rule fires, and its process can never start."""
+    """The rule fires, and its process can never start; that is an error where nobody's JSON may have the field."""
     (doubt,) = doubts("match: {event.action: ssh-login}, do: {run: [echo, '${user.effective.name}']}")
+    assert (doubt.filled, doubt.is_error) == (("r/do/1", "user.effective.name"), False)
+    (certain,) = doubts("match: {event.action: ssh-login}, do: {run: [echo, '${user.effective.name}']}", WITHOUT_JSON)
+    assert certain.is_error
     assert "r/do/1 wants ${user.effective.name}, which no message that it matches has" in doubt.problem
 
 
@@ -132,7 +135,39 @@ def test_commands_of_the_drop_box_that_cannot_be_filled_in() -> None:
     (misspelt,) = doubts("match: {event.dataset: drop}, do: {run: [echo, '${file.paht}']}")
     assert misspelt.words.endswith('so it cannot be run; did you mean "file.path"?')
     (absent,) = doubts("match: {event.dataset: drop, event.action: drop-login}, do: {delete: '${file.path}'}")
-    assert "r/do/1 wants ${file.path}" in absent.words
+    assert absent.words == "r/do/1 wants ${file.path}, which no message that it matches has, so it cannot be run"
+    assert absent.is_error
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "when: {sequence: [{event.action: ssh-login}, {event.dataset: nobody}], within: 1m, by: []}",
+            "it can never fire: its condition 2: nothing gives event.dataset the value nobody",
+        ),
+        (
+            "when: {all: [{event.action: ssh-logn}, {event.action: ssh-login}], within: 1m, by: []}",
+            "it can never fire: its condition 1: no grammar gives event.action the value ssh-logn",
+        ),
+        (
+            (
+                "match: {event.action: ssh-login}, "
+                "when: {absent: {event.dataset: drop, event.action: x}, within: 1m, by: []}"
+            ),
+            "what it waits for never comes: no event of drop has event.action: x",
+        ),
+        (
+            "match: {event.action: ssh-login}, when: {absent: {event.action: sudo}, within: 1m, by: [source.ip]}",
+            "what it waits for never comes: no grammar gives event.action the value sudo",
+        ),
+    ],
+)
+def test_windows_for_events_that_never_come(text: str, problem: str) -> None:
+    """Of several conditions each is looked at."""
+    (doubt,) = doubts(text)
+    assert problem in doubt.problem
+    assert not doubt.is_error
 
 
 def test_what_only_json_could_do() -> None:
@@ -219,10 +254,6 @@ def review(text: str) -> list[tuple[str, str]]:
                 "undo: {match: {event.action: sudo-command}, run: [x]}"
             ),
             "its states never close: it counts by source.ip, which no message that it matches has",
-        ),
-        (
-            "match: {event.action: ssh-login}, do: {emit: {event.action: ssh-login}}",
-            "r/do/1 makes what the rule matches, but a rule never sees what it caused",
         ),
         ("match: {event.action: ssh-login}, do: {pause: r}", "r/do/1 pauses the rule itself"),
         (

@@ -8,10 +8,12 @@ from dataclasses import replace
 from parsers.event import Event
 from parsers.message import Message, Origin, Trust
 from rules.condition import AllOf, Equals, Matches
+from rules.findings import Closing, Findings
 from rules.job import Part
 from rules.plan import NEVER
-from rules.rule import Count, Rule, Undo
-from rules.rulebook import Closing, Findings, RuleBook
+from rules.rule import Rule, Undo
+from rules.rulebook import RuleBook
+from rules.when import Count
 from tests.rules.sample_rules import AT_ONCE, FAILED, NOW, PARSER, PLACE, failed
 
 
@@ -214,7 +216,7 @@ def test_an_undo_that_is_done_late_leaves_a_new_state_alone() -> None:
     assert rulebook.close("pair", ("192.0.2.7",))
     assert not rulebook.close("pair", ("192.0.2.7",))
     assert not rulebook.close("nobody", ())
-    rulebook.open("pair", ("192.0.2.7",), NEVER, "retried")
+    rulebook.open("pair", ("192.0.2.7",), NEVER, "retried", NOW)
     assert fed(rulebook, failed()) == [Findings(swallowed=True)]
     assert rulebook.close("pair", ("192.0.2.7",), "retried")
 

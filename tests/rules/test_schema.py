@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parsers.errors import OperatorError
-from rules.schema import Fields, Problems, as_list, as_one_or_more, as_table
+from rules.schema import Fields, Problems, SpoiltError, as_list, as_one_or_more, as_table
 from rules.strict_yaml import Node, parse
 from rules.values import as_int, as_text
 
@@ -37,14 +37,39 @@ def test_every_error_is_collected_in_the_order_of_the_file() -> None:
     with Fields(node_of("list: [a, 3, 99]\ncount: five\nbogus: 1\n"), problems, "when") as fields:
         assert fields.take("count", as_int(1, 9), 1) == 1
         assert fields.take("list", as_list(as_int(1, 9)), ()) == (3,)
-        assert fields.require("by", as_text(), "name it") is None
     assert messages(problems) == [
-        'f:1:1: the key "by" is missing in "when"; name it',
         'f:1:8: a whole number from 1 to 9 is wanted, not "a"',
         'f:1:14: a whole number from 1 to 9 is wanted, not "99"',
         'f:2:8: "count": a whole number from 1 to 9 is wanted, not "five"',
-        'f:3:1: unknown key "bogus" in "when"; known are count, list, by',
+        'f:3:1: unknown key "bogus" in "when"; known are count, list',
     ]
+
+
+def test_a_missing_key_beside_an_unknown_one_is_one_error() -> None:
+    """Most likely it is what was meant, under the name that another program has for it."""
+    problems = Problems()
+    with Fields(node_of("findtime: 10m\n"), problems, "when") as fields:
+        fields.require("within", as_text(), "in which time")
+    assert messages(problems) == [
+        'f:1:1: unknown key "findtime" in "when"; and the key "within" is missing in "when"; in which time'
+    ]
+    problems = Problems()
+    with Fields(node_of("findtime: 10m\n"), problems, "when", habits={"findtime": "within"}) as fields:
+        fields.require("within", as_text())
+    assert messages(problems) == ['f:1:1: unknown key "findtime" in "when"; write "within"']
+
+
+def test_what_is_wrong_because_of_something_else_is_no_error() -> None:
+    """It counts, so that what is read is off, and is a warning where there is more to say than the error did."""
+    problems = Problems()
+
+    def spoilt(node: Node, _: Problems) -> None:
+        raise SpoiltError("off as well" if node.place.column > 4 else "", node.place)
+
+    assert problems.attempt(node_of("a: 1"), spoilt) is None
+    assert problems.attempt(node_of("    a: 1"), spoilt) is None
+    assert (problems.count, problems.errors) == (2, ())
+    assert [str(warning) for warning in problems.warnings] == ["f:1:5: off as well"]
 
 
 def test_a_misspelt_key_is_said_once_with_the_right_word() -> None:

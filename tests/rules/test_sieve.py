@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsers.errors import Place
 from parsers.message import Batch, Frames, Message, Origin, Trust, one_frame
 from parsers.parse import Parser
 from rules import sieve as sieve_module
 from rules.condition import Condition, Equals
+from rules.look import conditions_of
 from rules.match import wants
 from rules.necessary import Necessary, of_literal
 from rules.needs import Needs
-from rules.rule import Rule, Undo
 from rules.rulebook import RuleBook
 from rules.sieve import Sieve, is_sound
 from tests.rules.random_conditions import condition
 from tests.rules.random_messages import GRAMMARS, batch
+from tests.rules.random_rules import rule
 
 PARSER = Parser(GRAMMARS)
 NEEDS = Needs(PARSER.grammars)
@@ -159,9 +159,9 @@ def test_the_sieve_never_drops_what_a_rule_would_match(seed: int) -> None:
 
 
 @given(st.integers(0, 2**64))
-@settings(max_examples=60, deadline=None)
-def test_the_sieve_never_drops_what_closes_a_state(seed: int) -> None:
-    """The contract holds for the event that opens and for the one that closes."""
+@settings(max_examples=40, deadline=None)
+def test_the_sieve_never_drops_what_a_rule_looks_for(seed: int) -> None:
+    """The contract holds for every stage of a rule, for what breaks off, what must not stay away, and what closes."""
     random = Random(seed)
     arrived = batch(random)
     data = arrived.frames.data
@@ -173,17 +173,14 @@ def test_the_sieve_never_drops_what_closes_a_state(seed: int) -> None:
     events = [PARSER.parse(message) for message in messages]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        pairs = [[condition(random, random.choice(events).fields) for _ in range(2)] for _ in range(3)]
-    rules = [
-        Rule(f"r{number}", Place(""), opens, undo=Undo((), None, match=closes))
-        for number, (opens, closes) in enumerate(pairs)
-    ]
+        rules = [rule(random, events, f"r{number}") for number in range(4)]
     found = Sieve(RuleBook(rules, PARSER.grammars).needs).candidates(arrived)
     passed = {message.offset: set(wanted) for message, wanted in found}
+    tests = [[wants(match, unless) for match, unless in conditions_of(one)] for one in rules]
     for message, event in zip(messages, events, strict=True):
-        for index, pair in enumerate(pairs):
-            if any(wants(one, None)(event.fields) is not None for one in pair):
-                assert index in passed.get(message.offset, ()), f"{pair} misses {message.frame!r}"
+        for index, some in enumerate(tests):
+            if any(test(event.fields) is not None for test in some):
+                assert index in passed.get(message.offset, ()), f"{rules[index]} misses {message.frame!r}"
 
 
 def test_an_ordinary_rule_sifts() -> None:

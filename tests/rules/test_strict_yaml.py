@@ -86,7 +86,7 @@ def test_plain_scalars_follow_the_core_schema(text: str, value: object) -> None:
         ("a: b: c\n", 'f:1:5: a second ": " in one line'),
         ("a: @x\n", "f:1:4: text that begins with @ must stand in quotes"),
         ("a: %x\n", "f:1:4: text that begins with % must stand in quotes"),
-        ("a: *.csv\n", "f:1:5: text that begins with * or & must stand in quotes"),
+        ("a: *.csv\n", "f:1:4: text that begins with * or & must stand in quotes"),
         ("a: *csv\n", "f:1:4: no anchor &csv comes before this; put text that begins with * in quotes: '*csv'"),
         ('a: "\\d+"\n', "f:1:5: a backslash in double quotes begins an escape; use single quotes for patterns"),
         ("a: 'x\n", "f:2:1: the closing quote is missing (in what begins in line 1)"),

@@ -1,0 +1,91 @@
+"""Hours of the calendar, as OpenStreetMap writes opening hours: `Mo-Fr 08:00-18:00; PH off`.
+
+Source: https://wiki.openstreetmap.org/wiki/Key:opening_hours/specification
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from functools import lru_cache
+
+from opening_hours import (  # type: ignore[attr-defined]  # its stubs leave the exceptions out
+    OpeningHours,
+    ParserError,
+    UnknownCountryError,
+)
+
+_FAR = 366.0 * 86400
+"""Seconds after which the hours are looked at anew, where they change never."""
+
+_NEAR = 60.0
+"""Seconds after which they are looked at anew in the hour that comes twice, when a clock is put back."""
+
+_WHERE = re.compile(r"--> 1:([0-9]+)")
+_EXPECTED = re.compile(r"= expected ([^\n]*)")
+
+
+class HoursError(ValueError):
+    """The text is no opening hours; `offset` is where, in characters."""
+
+    def __init__(self, problem: str, offset: int = 0) -> None:
+        super().__init__(problem)
+        self.offset = offset
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Hours in a time zone, with the public holidays (`PH`) of a country (ISO 3166-1) where it is named."""
+
+    text: str
+    zone: tzinfo
+    country: str | None = None
+    _known: list[tuple[float, float, bool]] = field(default_factory=list, compare=False, repr=False)
+    """The stretch of time that was looked at last, and whether it is within the hours."""
+
+    def hold(self, now: float) -> bool:
+        """Tell whether it is within the hours, `now` in seconds since 1970."""
+        known = self._known
+        if known:
+            begin, end, answer = known[0]
+            if begin <= now < end:
+                return answer
+        hours, clock = _parsed(self.text, self.country), datetime.fromtimestamp(now, self.zone).replace(tzinfo=None)
+        answer, change = hours.is_open(clock), hours.next_change(clock)
+        end = now + _FAR if change is None else change.replace(tzinfo=self.zone).timestamp()
+        known[:] = [(now, max(end, now + _NEAR), answer)]
+        return answer
+
+    def __str__(self) -> str:
+        """Render as a rule file has it."""
+        return f"{self.text} ({self.zone})"
+
+
+@lru_cache(1000)
+def _parsed(text: str, country: str | None) -> OpeningHours:
+    return OpeningHours(text, country=country)
+
+
+def hours_of(text: str, zone: tzinfo, country: str | None = None) -> Hours:
+    """Read hours.
+
+    Raises:
+        HoursError: the text is no such hours, or the country is not known.
+    """
+    try:
+        _parsed(text, country)
+    except ParserError as error:
+        where, expected = _WHERE.search(str(error)), _EXPECTED.search(str(error))
+        what = f"; here is wanted {_in_words(expected[1])}" if expected else ""
+        raise HoursError(f"this is not read as opening hours{what}", int(where[1]) - 1 if where else 0) from None
+    except UnknownCountryError:
+        raise HoursError(f"there is no country {country}; write its ISO code, such as DE") from None
+    return Hours(text, zone, country)
+
+
+def _in_words(expected: str) -> str:
+    words = ("EOI", "the end"), ("any_rule_separator", ";"), ("rules_modifier", "off"), ("_selector", ""), ("_", " ")
+    for word, ours in words:
+        expected = expected.replace(word, ours)
+    return expected

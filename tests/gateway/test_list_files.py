@@ -1,0 +1,229 @@
+"""Lists in files: read with the configuration, and again when the files change, once they rest."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.config import ConfigErrors, load, read_rules
+from gateway.list_files import LOOK, MAX_UNREST, ListFiles
+from gateway.loading import load_all
+from gateway.notices.jobs import GatewayFault
+from gateway.notices.rules import ListEmptied, ListKept, ListRead
+from rules.lists import Listed
+from tests.gateway.drop_stand_ins import InlineReactor, InlineThreads
+from tests.gateway.told import Told
+
+SOURCES = "sources: {syslog: {tcp: 1514}}\n"
+
+
+class Watch:
+    """A service that watches one list, and what it told."""
+
+    def __init__(self, folder: Path, text: str = "alice\n") -> None:
+        self.file = folder / "staff.txt"
+        self.file.write_text(text)
+        self.count = 0
+        config = folder / "gateway.yaml"
+        config.write_text(SOURCES + "lists: {staff: {file: staff.txt}}")
+        (self.listed,) = load(config).pieces.files()
+        self.told, self.clock = Told(), InlineReactor()
+        self.service = ListFiles(self.clock, InlineThreads(), self.told)
+        self.service.follow([self.listed])
+        self.service.startService()
+
+    def write(self, text: str) -> None:
+        """Change the file, so that its time changes however coarse the clock of the file system is."""
+        self.file.write_text(text)
+        self.count += 1
+        os.utime(self.file, (self.count, self.count))
+
+    def looks(self, count: int = 1) -> None:
+        """Let it look so many times."""
+        for _ in range(count):
+            self.clock.advance(LOOK)
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Watch:
+    """A list of one entry."""
+    return Watch(tmp_path)
+
+
+def test_a_change_counts_when_the_file_rests(watch: Watch) -> None:
+    """The first look that finds it changed waits for the next; then the list holds what the file does."""
+    watch.looks(3)
+    assert not watch.told
+    watch.write("alice\nbob\n")
+    watch.looks()
+    assert not watch.listed.holds("bob")
+    watch.looks()
+    assert watch.listed.holds("bob")
+    assert watch.told == [ListRead("staff", 2, str(watch.file))]
+    watch.looks(3)
+    assert len(watch.told) == 1
+
+
+def test_a_change_before_the_first_look_is_seen(watch: Watch) -> None:
+    """What is written between the reading of the configuration and the first look is not lost."""
+    watch.write("bob\n")
+    watch.looks(2)
+    assert watch.listed.holds("bob")
+
+
+def test_a_file_that_never_rests_is_read_all_the_same(watch: Watch) -> None:
+    """It is read now and then."""
+    for number in range(MAX_UNREST + 1):
+        watch.write(f"user{number}\n")
+        watch.looks()
+    assert watch.listed.holds(f"user{MAX_UNREST}")
+
+
+def test_a_wrong_line_leaves_the_list_and_is_said_once(watch: Watch) -> None:
+    """File and line are named; when it is right again, it is taken."""
+    watch.write("10.0.0.0/8\nweb1\n")
+    watch.looks(5)
+    (kept,) = watch.told
+    assert isinstance(kept, ListKept)
+    assert str(kept) == (
+        f'the list staff stays as it was, with 1 line: {watch.file}:2:1: "web1" is no network, and "10.0.0.0/8" in the '
+        "same list is one; make two lists"
+    )
+    assert watch.listed.holds("alice")
+    watch.write("10.0.0.0/8\n192.0.2.7\n")
+    watch.looks(2)
+    assert watch.listed.holds("10.1.2.3")
+    assert not watch.listed.holds("alice")
+    assert watch.told[1:] == [ListRead("staff", 2, str(watch.file))]
+
+
+def test_a_file_that_is_gone_leaves_the_list(watch: Watch) -> None:
+    """It is said once, and the same file coming back is no change."""
+    text = watch.file.read_text()
+    watch.file.unlink()
+    watch.looks(5)
+    (kept,) = watch.told
+    assert isinstance(kept, ListKept)
+    assert f"{watch.file} " in kept.problem
+    watch.write(text)
+    watch.looks(3)
+    assert len(watch.told) == 1
+    assert watch.listed.holds("alice")
+
+
+def test_an_emptied_file_is_taken_at_its_word(watch: Watch) -> None:
+    """With a warning."""
+    watch.write("# nobody\n")
+    watch.looks(2)
+    assert watch.told == [ListEmptied("staff", str(watch.file))]
+    assert not watch.listed.holds("alice")
+
+
+def test_what_no_rule_names_any_more_is_not_watched(watch: Watch) -> None:
+    """After a reload the lists of the new configuration are watched, and those of the old are not."""
+    watch.service.follow([])
+    watch.write("bob\n")
+    watch.looks(4)
+    assert not watch.listed.holds("bob")
+    watch.service.stopService()
+    assert not watch.clock.getDelayedCalls()
+    watch.service.stopService()
+
+
+def test_a_fault_of_ours_does_not_end_the_looking(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and the next look comes."""
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.list_files.lines_of", lambda *_: int("x"))
+        watch.write("bob\n")
+        watch.looks(2)
+    assert watch.told.of(GatewayFault)
+    watch.write("bob\ncarol\n")
+    watch.looks(2)
+    assert watch.listed.holds("carol")
+
+
+def config(folder: Path, text: str, rules: str = "[]") -> Path:
+    """Write a configuration with one rule file."""
+    path = folder / "gateway.yaml"
+    path.write_text(f"{SOURCES}rules: [r.yaml]\n{text}")
+    (folder / "r.yaml").write_text(rules)
+    return path
+
+
+def test_lists_and_macros_of_the_configuration_reach_the_rules(tmp_path: Path) -> None:
+    """Those of a rule file stand beside the configuration too, for a list's path is that of its folder."""
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "staff.txt").write_text("alice\n")
+    path = config(
+        tmp_path,
+        "lists: {office: [10.0.0.0/8], staff: {file: lists/staff.txt}}\nmacros: {here: source.ip in $office}",
+        "lists: {mine: {file: lists/staff.txt}}\n"
+        "rules: [{rule: a, match: $here}, {rule: b, match: {user.name: [$staff, $mine]}}]\n",
+    )
+    loaded = load_all(path)
+    assert not loaded.errors
+    assert not loaded.warnings
+    assert [(one.name, one.path) for one in loaded.lists] == [
+        ("staff", str(tmp_path / "lists" / "staff.txt")),
+        ("mine", str(tmp_path / "lists" / "staff.txt")),
+    ]
+
+
+def test_a_list_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """In the configuration it refuses the whole, in a rule file its rules are off."""
+    with pytest.raises(ConfigErrors) as caught:
+        load(config(tmp_path, "lists: {a: {file: gone.txt}}"))
+    assert f'gateway.yaml:3:19: "a": {tmp_path}/gone.txt ' in str(caught.value)
+    path = config(tmp_path, "", "lists: {a: {file: gone.txt}}\nrules: [{rule: r, match: {x: {in: $a}}}]")
+    (file,) = read_rules(load(path))
+    assert f'r.yaml:1:19: "a": {tmp_path}/gone.txt ' in str(file.errors[0])
+
+
+def test_what_no_rule_uses_is_a_warning(tmp_path: Path) -> None:
+    """Only where all rules load: else one that is off may be the one that uses it."""
+    text = "lists: {a: [x], b: [y]}\nmacros: {c: user.name in $b}"
+    loaded = load_all(config(tmp_path, text, "[{rule: r, match: $c}]"))
+    assert [str(doubt).rpartition(": ")[2] for doubt in loaded.warnings] == ["nothing uses the list $a"]
+    assert not load_all(config(tmp_path, text, "[{rule: r, match: $d}]")).warnings
+
+
+def test_defaults_of_the_configuration_are_those_of_all_rules(tmp_path: Path) -> None:
+    """What a rule file and a rule say themselves goes before; what is wrong is the configuration's error."""
+    rule = "{rule: r, match: {}, do: {run: [x]}}"
+    path = config(tmp_path, "defaults: {retry: {times: 4}, busy: drop}", f"defaults: {{busy: queue}}\nrules: [{rule}]")
+    (loaded,) = load_all(path).rules
+    assert loaded.retry is not None
+    assert (loaded.retry.times, loaded.busy.value) == (4, "queue")
+    with pytest.raises(ConfigErrors, match='unknown key "tmes" in "retry"'):
+        load(config(tmp_path, "defaults: {retry: {tmes: 4}}"))
+
+
+def test_a_rule_file_given_as_the_configuration_is_recognised(tmp_path: Path) -> None:
+    """Both forms of a rule file."""
+    for text in ("[{rule: r, match: {}}]", "lists: {}\nrules: [{rule: r, match: {}}]"):
+        path = tmp_path / "r.yaml"
+        path.write_text(text)
+        with pytest.raises(ConfigErrors, match="this is a rule file"):
+            load(path)
+
+
+def test_grammars_reach_the_rules(tmp_path: Path) -> None:
+    """A rule may take text apart with any that the gateway has; whoever only asks for tasks need not have them."""
+    rules = "[{rule: r, match: {}, capture: {field: log.message, grammar: sshd}}]"
+    path = config(tmp_path, "", rules)
+    assert not load_all(path).errors
+    wrong = config(tmp_path, "", rules.replace("sshd", "shd"))
+    assert 'there is no grammar "shd"; did you mean "sshd"?' in str(load_all(wrong).errors[0])
+    assert not read_rules(load(wrong))[0].errors
+
+
+def test_listed_is_a_value(tmp_path: Path) -> None:
+    """Reading the same configuration twice gives equal rules."""
+    (tmp_path / "l.txt").write_text("x\n")
+    path = config(tmp_path, "lists: {l: {file: l.txt}}", "[{rule: r, match: {a: {in: $l}}}]")
+    first, second = load_all(path), load_all(path)
+    assert first.rules == second.rules
+    assert isinstance(first.lists[0], Listed)
+    assert first.lists[0] is not second.lists[0]

@@ -1,0 +1,88 @@
+"""Names of fields: one that is nearly a known one is an error, unless the file makes it or declares it."""
+
+from __future__ import annotations
+
+import pytest
+
+from parsers.grammars import json_cee, sshd
+from parsers.lowering import CompiledGrammar
+from rules.load import Defaults, LoadedFile, load_rules
+from rules.pieces import Pieces
+
+GRAMMARS = {grammar.name: CompiledGrammar(grammar) for grammar in (sshd.GRAMMAR, json_cee.GRAMMAR)}
+
+
+def load(text: str, defaults: Defaults | None = None) -> LoadedFile:
+    """Load a rule file as a gateway does that knows these grammars."""
+    return load_rules(text, "f", defaults or Defaults(grammars=GRAMMARS))
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("match: {user.nmae: x}", "f:1:21"),
+        ("match: user.nmae == 'x'", "f:1:20"),
+        ("match: {}, when: {count: 1, by: [user.nmae]}", "f:1:46"),
+        ("match: {}, do: {run: [x, 'a ${user.nmae}']}", "f:1:41"),
+        ("match: {}, do: {emit: {x: '${user.nmae}'}}", "f:1:40"),
+        ("match: {}, undo: {match: {user.nmae: x}, do: []}", "f:1:39"),
+    ],
+)
+def test_a_misspelt_field_is_an_error_where_it_stands(text: str, place: str) -> None:
+    """The error names the right one, and what to write if it is no mistake."""
+    loaded = load(f"- {{rule: a, {text}}}")
+    assert not loaded.rules
+    (error,) = loaded.errors
+    problem = '"user.nmae" is a field nobody knows; did you mean "user.name"?; if senders really have it, declare it'
+    assert str(error) == f'{place}: {problem}: "fields: [user.nmae]"'
+
+
+WANTS = "{rule: a, match: {user.nmae: x}}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"fields: [user.nmae]\nrules: [{WANTS}]",
+        f"- {WANTS}\n- {{rule: b, match: {{}}, do: {{emit: {{user.nmae: x}}}}}}",
+        f"- {WANTS}\n- {{rule: b, match: \"message ~ '(?P<user_nmae>x)'\"}}",
+        f"- {WANTS}\n- {{rule: b, match: {{}}, capture: '(?P<user_nmae>x)'}}",
+        "- {rule: a, match: {my.own: x, x: y}}",
+    ],
+)
+def test_what_a_file_makes_or_declares_is_known_in_all_of_it(text: str) -> None:
+    """Also before the place where it is made; and a name that is like none is one's own."""
+    loaded = load(text)
+    assert (loaded.errors, loaded.warnings) == ((), ())
+
+
+def test_what_the_configuration_declares_and_its_macros_make_is_known() -> None:
+    """To every file."""
+    declared = Defaults(grammars=GRAMMARS, pieces=Pieces(fields=frozenset({"user.nmae"})))
+    assert not load(f"- {WANTS}", declared).errors
+    macros = load(
+        "macros: {m: \"message ~ '(?P<user_nmae>x)'\"}\nrules: [{rule: b, match: $m}, {rule: a, match: {user.nmae: x}}]"
+    )
+    assert not macros.errors
+
+
+def test_what_a_grammar_makes_is_known() -> None:
+    """Of the operator's own too; whoever does not know the grammars finds nothing wrong."""
+    assert not load("- {rule: a, match: {}, do: {run: [x, '${ssh.fingerprint}']}}").errors
+    assert not load(f"- {WANTS}", Defaults()).errors
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("file.path|endswith", "{file.path: {glob: ...}}"),
+        ("x|contains", "{x: {contains: ...}}"),
+        ("source.ip|cidr", "{source.ip: {in: ...}}"),
+        ("x|base64", "{x: {contains: ...}}"),
+    ],
+)
+def test_modifiers_of_sigma_are_told_from_names(name: str, advice: str) -> None:
+    """What the field must be stands elsewhere here."""
+    (error,) = load(f"- {{rule: a, match: {{{name}: x}}}}").errors
+    assert advice in error.problem
+    assert not load(f"fields: [{name}]\nrules: [{{rule: a, match: {{{name}: x}}}}]").errors
