@@ -107,15 +107,16 @@ def test_rule_files_of_other_tests_are_as_the_schema_says() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "rules/README.md"])
 def test_examples_of_the_documentation_are_as_the_schema_says(page: str) -> None:
-    """They are rule files."""
+    """They are rule files, or settings of a configuration that has a source as well."""
     blocks = re.findall(r"(?ms)^ *```yaml\n(.*?)^ *```", (ROOT / page).read_text("utf-8"))
     assert blocks
-    validator = Draft202012Validator(schema_of("rules"))
     for block in blocks:
         indent = len(block) - len(block.lstrip(" "))
-        root = parse(re.sub(f"(?m)^ {{{indent}}}", "", block), page)
+        text = re.sub(f"(?m)^ {{{indent}}}", "", block)
+        settings = text.startswith("# gateway.yaml\n")
+        root = parse(f"{text}sources: {{tcp: {{tcp: 1514}}}}\n" if settings else text, page)
         assert root is not None
-        validator.validate(plain(root))
+        Draft202012Validator(schema_of("config" if settings else "rules")).validate(plain(root))
 
 
 def _owners(schema: Any, path: str = "") -> Iterator[tuple[str, Any]]:
