@@ -219,8 +219,10 @@ def test_a_rule_file_that_cannot_be_read_is_one_error_of_its_own(folder: Path) -
         ("sources: {gateway: {tcp: 1}}\n", 'g.yaml:1:11: "gateway" cannot be a source\'s name'),
         (
             "sources: {s: {framing: lines}}\n",
-            'g.yaml:1:14: "s": a source has exactly one of tcp, tls, relp, udp, unix, ftp, sftp, files, timer; '
-            "there is none",
+            (
+                'g.yaml:1:14: "s": a source has exactly one of tcp, tls, relp, udp, unix, ftp, sftp, files, timer; '
+                "there is none"
+            ),
         ),
         (
             "sources: {s: {tcp: 1, udp: 1}}\n",
