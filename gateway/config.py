@@ -206,15 +206,16 @@ def read_text(path: Path | Traversable, place: Place) -> str:
     Raises:
         OperatorError: it cannot be read, is no regular file, too large, or not UTF-8; `place` says who wants it.
     """
+    name = "it" if place == Place(str(path)) else path  # an error that names the file names it once
     try:
         if isinstance(path, Path) and (kind := file_kind(path)) is not FileKind.REGULAR:
-            raise OperatorError(f"{path} {kind.value}", place)
+            raise OperatorError(f"{name} {kind.value}", place)
         with path.open("rb") as file:
             data = file.read(MAX_FILE + 1)
     except OSError as error:
-        raise OperatorError(f"{path} cannot be read: {error.strerror}", place) from None
+        raise OperatorError(f"{name} cannot be read: {error.strerror}", place) from None
     if len(data) > MAX_FILE:
-        raise OperatorError(f"{path} is larger than {MAX_FILE:,} octets; is it the right file?", place)
+        raise OperatorError(f"{name} is larger than {MAX_FILE:,} octets; is it the right file?", place)
     try:
         return data.decode()
     except UnicodeDecodeError as error:

@@ -1,6 +1,7 @@
 """What other programs call the keys of a rule: whoever comes from them is told what a key is called here.
 
-fail2ban (jail.conf), SEC, CrowdSec (scenarios), Sigma (correlations) and ansible-rulebook.
+fail2ban (jail.conf), SEC, CrowdSec (scenarios), Sigma (correlations) and ansible-rulebook; for fields rsyslog and
+syslog-ng too.
 """
 
 from __future__ import annotations
@@ -53,4 +54,25 @@ OF_UNDO = {
     "bantime.maxtime": "max",
     "actionunban": "run",
     "command": "run",
+}
+
+OF_FIELD = {
+    "program": "process.name",
+    "programname": "process.name",
+    "appname": "process.name",
+    "app-name": "process.name",
+    "syslogtag": "process.name",
+    "procid": "process.pid",
+    "pid": "process.pid",
+    "msg": "message",
+    "rawmsg": "event.original",
+    "fromhost": "log.source.address",
+    "fromhost-ip": "log.source.address",
+    "severity": "log.syslog.severity.name",
+    "syslogseverity": "log.syslog.severity.code",
+    "syslogseverity-text": "log.syslog.severity.name",
+    "facility": "log.syslog.facility.name",
+    "syslogfacility": "log.syslog.facility.code",
+    "syslogfacility-text": "log.syslog.facility.name",
+    "src_ip": "source.ip",
 }

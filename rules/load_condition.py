@@ -26,6 +26,7 @@ from rules.condition import (
     Scalar,
 )
 from rules.expression import PIECE, Comparison, Expression, Joined, Named, Negation, parse_expression
+from rules.habits import OF_FIELD
 from rules.load_pattern import compiled
 from rules.pieces import NamedList
 from rules.schema import (
@@ -91,6 +92,8 @@ def check_field(name: str, place: Place, problems: Problems) -> None:
         problems.error(f"what the field must be stands behind the colon: {advice}{declared}", place)
     elif near := did_you_mean(name, KNOWN, ALIKE):
         problems.error(f'"{name}" is a field nobody knows{near}{declared}', place)
+    elif usual := OF_FIELD.get(name.lower()):
+        problems.warn(f'the field "{name}" is called {usual} here{declared}', place)
 
 
 def _entry(entry: Entry, problems: Problems) -> Condition | None:

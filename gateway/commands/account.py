@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.commands.check import DEFAULT, configuration
 from gateway.commands.looking import add_json, table
-from gateway.commands.terminal import Page
+from gateway.commands.terminal import Page, json_line
 from parsers.errors import OperatorError, Place
 
 if TYPE_CHECKING:
@@ -325,7 +324,7 @@ def _list(config: Config, *, as_json: bool) -> int:
     page = Page()
     if as_json:
         for account in accounts.values():
-            print(json.dumps(for_json(account, now), ensure_ascii=False))
+            print(json_line(for_json(account, now)))
     elif accounts:
         heads = ("NAME", "FOLDER", "RIGHTS", "LOGIN", "EXPIRES", "STATE")
         table(page, heads, [row(account, now) for account in accounts.values()])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from gateway.commands.backtest_rules import rules_of
 from gateway.commands.check import DEFAULT
 from gateway.commands.parse import as_zone
-from gateway.commands.terminal import many
+from gateway.commands.terminal import json_line, many
 from parsers.errors import OperatorError
 from parsers.message import Origin, Trust
 
@@ -177,7 +176,7 @@ def run(args: argparse.Namespace) -> int:
     if args.svg is not None:
         _draw(args.svg, result)
     if args.json:
-        print(json.dumps({"totals": totals(result, args.top)}, ensure_ascii=False))
+        print(json_line({"totals": totals(result, args.top)}))
     else:
         show(result, args.top)
     _complain(result.problems)
@@ -214,7 +213,7 @@ def _tell(args: argparse.Namespace, result: Result, side: int, happened: Happene
             result.comparison.settle(settled)
     if args.json:
         named = {"side": result.names[side]} if result.comparison is not None else {}
-        print(json.dumps({**happened.to_dict(result.zone), **named}, ensure_ascii=False))
+        print(json_line({**happened.to_dict(result.zone), **named}))
     elif args.list:
         from gateway.commands.backtested import list_one
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway.commands.findings import Finding, finding_of
 from gateway.commands.shown_coverage import coverage_dict, print_coverage
-from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page, many
+from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page, json_line, many
 from parsers.errors import OperatorError, Place
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what was found; 0 when all is well, 1 for errors and failed tests."""
     report = check(configuration(args.file), coverage=args.coverage)
     if args.json:
-        print(json.dumps(report.to_dict(), ensure_ascii=False))
+        print(json_line(report.to_dict()))
     else:
         _print(report)
     kinds = {finding.kind for finding in report.findings}
@@ -210,6 +209,7 @@ def _sieve(loaded: Loaded, report: Report) -> Iterator[Finding]:
     from time import perf_counter
 
     from gateway.loading import make_stages
+    from rules.when import stages_of
     from rules.words import words
 
     begin = perf_counter()
@@ -221,8 +221,11 @@ def _sieve(loaded: Loaded, report: Report) -> Iterator[Finding]:
     never = {finding.rule for finding in report.findings if finding.problem.startswith("it can never fire")}
     for rule, need in zip(loaded.rules, needs, strict=True):
         if need is None and rule.name not in never:
+            asked = words(rule.match)
+            if asked == "{}" and stages_of(rule.when):
+                asked = "one of the conditions in its `when`"
             problem = (
-                f"every message has to be parsed because of this rule, for {words(rule.match)} names no text that "
+                f"every message has to be parsed because of this rule, for {asked} names no text that "
                 "must stand in it; add a condition that does, such as event.action, process.name or "
                 "message: {contains: …}"
             )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.commands.check import configuration
 from gateway.commands.looking import add_json, add_where, in_one_line, look, positive, since_when, stamp
-from gateway.commands.terminal import BAD, DIM, GOOD, Page
+from gateway.commands.terminal import BAD, DIM, GOOD, Page, json_line
 
 if TYPE_CHECKING:
     from gateway.control.client import Running
@@ -59,8 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def as_filter(text: str) -> Wants:
     """Read one condition over an event's fields."""
+    import regex
+
     from parsers.event import lookup
     from rules.match import one_passes, plain
+    from rules.searching import searching
+    from rules.spelled_out import UnspeakableError
 
     match = _FILTER.fullmatch(text)
     if match is None:
@@ -68,9 +72,11 @@ def as_filter(text: str) -> Wants:
     field, operator, value = match["field"], match["operator"], match["value"]
     if "~" in operator:
         try:
-            found = re.compile(value).search
+            found = searching(re.compile(value))  # of texts that strangers sent
         except re.error as error:
             raise argparse.ArgumentTypeError(f"{value!r} is no regular expression: {error}") from None
+        except (OverflowError, RecursionError, UnspeakableError, regex.error) as error:
+            raise argparse.ArgumentTypeError(f"{value!r} cannot be searched under a time limit: {error}") from None
 
         def test(one: FieldValue) -> bool:
             return found(plain(one)) is not None
@@ -171,12 +177,17 @@ class _Events:
 
     def _wanted(self, page: EntryPage) -> Iterator[Shown]:
         """Yield a page's events that are wanted, and its damages, in the order of their numbers."""
+        from rules.searching import TooSlowError
+
         shown = [Shown(damage.first or 0, damage) for damage in page.damages]
         for entry in page.entries:
             event = self._event(self._message(entry, page.origins))
             fields = event.to_dict()
-            if all(wants(fields) for wants in self._args.filters):
-                shown.append(Shown(entry["number"], event))
+            try:
+                if all(wants(fields) for wants in self._args.filters):
+                    shown.append(Shown(entry["number"], event))
+            except TooSlowError as error:
+                Page(sys.stderr).line(("left out: ", BAD), f"event {entry['number']}: {error}")
         yield from sorted(shown, key=lambda one: one.number)
 
     def _message(self, entry: Mapping[str, object], origins: tuple[str, ...]) -> Message:
@@ -208,7 +219,7 @@ class _Events:
             Page(sys.stderr).line(("damaged: ", BAD), str(shown.event))
         elif self._args.json:
             fields = {"gateway.journal.number": shown.number, **shown.event.to_dict()}
-            print(json.dumps(fields, ensure_ascii=False))
+            print(json_line(fields))
         else:
             self._page.line(*_in_words(shown.event, self._now()))
 

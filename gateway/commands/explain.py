@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.commands.check import DEFAULT, INSTALLED, USUAL, configuration, usual_configuration
 from gateway.commands.parse import NONE, as_epoch, as_zone
-from gateway.commands.terminal import many
+from gateway.commands.terminal import json_line, many
 from parsers.errors import OperatorError
 from parsers.framing.syslog_stream import Framing
 from parsers.message import Frames, Message, Origin, Trust, one_frame
@@ -158,7 +158,7 @@ def _note(notes: Iterable[str]) -> None:
 def _show(args: argparse.Namespace, told: Told, *, again: bool) -> None:
     most = None if args.all or args.rule else NEAREST
     if args.json:
-        print(json.dumps(told.to_dict(most), ensure_ascii=False))
+        print(json_line(told.to_dict(most)))
         return
     from gateway.commands.explained import show
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gateway.commands.looking import Cell, add_json, add_where, job_for_json, look, positive, since_when, table, when
-from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page, many
+from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page, json_line, many
 from parsers.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def _list(inside: Running | Offline, args: argparse.Namespace) -> int:
     jobs = list(pages)
     if args.json:
         for job in jobs:
-            print(json.dumps({**job_for_json(job.record, pages.paused), "short": job.short}, ensure_ascii=False))
+            print(json_line({**job_for_json(job.record, pages.paused), "short": job.short}))
     else:
         page = Page()
         if jobs:
@@ -241,7 +240,7 @@ def _tell(made: list[Change], *, as_json: bool) -> int:
     page = Page()
     for change in made:
         if as_json:
-            print(json.dumps(change.to_dict(), ensure_ascii=False))
+            print(json_line(change.to_dict()))
         else:
             job = f"{change.id[:12]}  " if change.id else ""
             page.line(job, f"{change.rule}  ", (change.words, None if change.done else BAD))
@@ -258,7 +257,7 @@ def _dead(inside: Running | Offline, args: argparse.Namespace) -> int:
     pages = _Pages(inside, JobQuery(frozenset({State.DEAD}), box=args.box, limit=10**9))
     if args.json:
         for job in pages:
-            print(json.dumps({**job_for_json(job.record), "short": job.short}, ensure_ascii=False))
+            print(json_line({**job_for_json(job.record), "short": job.short}))
         return say_damages(pages.damages)
     jobs = list(pages)
     boxes = Counter(job.record.box for job in jobs)

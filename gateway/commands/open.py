@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 from gateway.commands.looking import Cell, add_json, add_where, iso, look, roughly, stamp, table
-from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page
+from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page, json_line
 
 if TYPE_CHECKING:
     from gateway.control.client import Running
@@ -66,7 +65,7 @@ def _list(inside: Running | Offline, args: argparse.Namespace) -> int:
     states, damages = _states(inside, args.rule)
     if args.json:
         for state in states:
-            print(json.dumps(_for_json(state), ensure_ascii=False))
+            print(json_line(_for_json(state)))
     elif states:
         table(page, ("RULE", "KEY", "SINCE", "CLOSES", "TIMES"), [_row(state, now) for state in states])
     else:
@@ -117,7 +116,7 @@ def _close(inside: Running | Offline, args: argparse.Namespace) -> int:
     rule, key = (words[0], words[1:]) if len(words) > 1 and words[0] in rules else (args.rule, words)
     change = inside.close_state(rule, key)
     if args.json:
-        print(json.dumps(change.to_dict(), ensure_ascii=False))
+        print(json_line(change.to_dict()))
     else:
         from gateway.control.queries import show_key
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gateway.commands.looking import iso, job_for_json, roughly, stamp, when
-from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page
+from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page, json_line
 from gateway.control.queries import show_key
 from gateway.control.values import PAUSED
 from gateway.jobs.records import AttemptRecord, State
@@ -25,7 +25,7 @@ SHORT = 12
 def show(details: JobDetails, *, as_json: bool) -> None:
     """Print everything about a job."""
     if as_json:
-        print(json.dumps(_for_json(details), ensure_ascii=False))
+        print(json_line(_for_json(details)))
         return
     from gateway import clock
 

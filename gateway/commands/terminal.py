@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import TextIO
@@ -29,6 +30,14 @@ def duration(seconds: float) -> str:
             whole %= size
     rest = round((seconds - int(seconds)) * 1000)
     return words + (f"{rest}ms" if rest else "") or "0s"
+
+
+def json_line(value: object) -> str:
+    """Render JSON on one line; what could move a cursor or turn the reading direction stands as an escape in it."""
+    text = json.dumps(value, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 class Page:

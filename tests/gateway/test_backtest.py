@@ -258,7 +258,7 @@ def test_damaged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "told"),
     [
         (["none.log", "--rules", "rules.yaml"], "none.log: it cannot be read: No such file or directory"),
-        (["auth.log", "--rules", "none.yaml"], "none.yaml does not exist"),
+        (["auth.log", "--rules", "none.yaml"], "none.yaml: it does not exist"),
         (["auth.log", "--rules", "empty"], "there is no rule file (*.yaml) in the folder empty"),
         (["auth.log", "--rules", "rules.yaml", "--config", "x"], "give --rules or --config, not both"),
         (["auth.log", "--rules", "wrong.yaml"], "there is no rule in wrong.yaml"),

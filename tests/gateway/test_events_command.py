@@ -91,7 +91,15 @@ def test_filters(state: Path, filters: list[str], expected: list[int]) -> None:
     assert numbers(state, *filters) == expected
 
 
-@pytest.mark.parametrize("word", ["message", "message~(", "=x"])
+def test_a_search_that_a_sender_makes_slow(state: Path) -> None:
+    """It is stopped as that of a rule is; the event is left out, which is told, and the others are shown."""
+    add(state, b"<13>app: " + b"x" * 3000 + b" y", b"<13>app: xxxy")
+    ran = seen(state, "message~^(user=)?(x+x+)+y$", "--json")
+    assert [json.loads(line)["gateway.journal.number"] for line in ran.out.splitlines()] == [6]
+    assert ran.err.startswith("left out: event 5: the search for ^(user=)?(x+x+)+y$ took longer than ")
+
+
+@pytest.mark.parametrize("word", ["message", "message~(", "=x", f"message~{'(' * 3000}{')' * 3000}"])
 def test_what_is_no_filter(state: Path, word: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2 and the usage."""
     with pytest.raises(SystemExit) as ended:
