@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Literal
@@ -131,3 +132,16 @@ Single = Equals | OneOf | InNetworks | InList | Glob | Matches | Parses | Contai
 """A condition on one field."""
 
 Condition = Single | AllOf | AnyOf | Not
+
+
+def loosened(condition: Condition, kept: Callable[[Single], Condition]) -> Condition:
+    """Return what must hold for a condition to hold, `kept` saying what must for each that it joins."""
+    match condition:
+        case AllOf(conditions):
+            return AllOf(tuple(loosened(one, kept) for one in conditions))
+        case AnyOf(conditions):
+            return AnyOf(tuple(loosened(one, kept) for one in conditions))
+        case Not():
+            return AllOf(())
+        case _:
+            return kept(condition)

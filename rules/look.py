@@ -8,10 +8,10 @@ from functools import partial
 from typing import NamedTuple
 
 from parsers.message import Trust
-from rules.condition import AllOf, AnyOf, Condition, Exists, Matches, Not, Parses
+from rules.condition import AllOf, AnyOf, Condition, Exists, Matches, Parses, Single, loosened
 from rules.correlate import Correlation, key_of
 from rules.found import Found
-from rules.match import Fields, Test, compile_condition, found_fields, wants
+from rules.match import Fields, Test, any_of, compile_condition, found_fields, wants
 from rules.plan import trusts
 from rules.rule import Rule
 from rules.searching import TooSlowError
@@ -64,6 +64,11 @@ class Look:
 
     def sees(self, fields: Fields) -> Iterable[Seen]:
         """Return for each key the stages that an event fulfils."""
+        if len(self.stages) == 1:
+            test, by = self.stages[0]
+            if test is None or (found := test(fields)) is None or (key := key_of(found, by)) is None:
+                return ()
+            return (Seen(key, found),)
         together: dict[Key, Seen] = {}
         stage = -1
         for test, by in self.stages:
@@ -142,33 +147,19 @@ def _look(correlation: Correlation, least_trust: Trust, narrowed: Narrowed | Non
 
 def _may(asked: Sequence[Condition]) -> Test:
     """Make a test that holds at least where one of some conditions does."""
-    tests = tuple(compile_condition(_without_searches(one, found_fields(one))) for one in asked)
-    if len(tests) == 1:
-        return tests[0]
-
-    def may(fields: Fields) -> bool:
-        for test in tests:  # noqa: SIM110 -- a generator would cost as much as the tests
-            if test(fields):
-                return True
-        return False
-
-    return may
+    tests = tuple(compile_condition(_without_searches(one)) for one in asked)
+    return tests[0] if len(tests) == 1 else any_of(tests)
 
 
-def _without_searches(condition: Condition, found: Found) -> Condition:
-    """Return what must hold for a condition to hold, without searches; `found` are the fields that they may add."""
-    match condition:
-        case AllOf(conditions):
-            return AllOf(tuple(_without_searches(one, found) for one in conditions))
-        case AnyOf(conditions):
-            return AnyOf(tuple(_without_searches(one, found) for one in conditions))
-        case Not():
+def _without_searches(condition: Condition) -> Condition:
+    """Return what must hold for a condition to hold, without searches and without the fields that they may add."""
+
+    def kept(one: Single, found: Found) -> Condition:
+        if one.field in found:
             return AllOf(())
-        case _ if condition.field in found:
-            return AllOf(())
-        case Matches(name) | Parses(name):
-            return Exists(name, True)
-    return condition
+        return Exists(one.field, True) if isinstance(one, Matches | Parses) else one
+
+    return loosened(condition, partial(kept, found=found_fields(condition)))
 
 
 def _both(one: Condition, other: Condition) -> Condition:

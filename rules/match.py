@@ -35,6 +35,7 @@ from rules.lists import NetworkSet
 from rules.searching import TooSlowError, searching
 
 _SINGLE = (str, int, float)
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}").fullmatch
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?").fullmatch
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "gt": operator.gt,
@@ -58,13 +59,12 @@ def compile_condition(condition: Condition) -> Test:
         case AllOf(conditions):
             return _all(_in_order(conditions))
         case AnyOf(conditions):
-            tests = tuple(map(_alternative, conditions))
-            return lambda fields: any(test(fields) for test in tests)
+            return any_of(tuple(map(_alternative, conditions)))
         case Not(inner):
             test = _looking_only(inner)
             return lambda fields: not test(fields)
         case Exists(name, expected):
-            return lambda fields: (lookup(fields, name) is not None) is expected
+            return _exists(name, expected)
         case Matches(name, pattern):
             return _finds(name, pattern)
         case Parses(name, grammar, compiled):
@@ -74,7 +74,9 @@ def compile_condition(condition: Condition) -> Test:
         case InList(name, listed):
             return _on_values(name, lambda found: listed.holds(plain(found)))
         case Equals(name, value):
-            return _equals(name, plain(value))
+            return _is_one_of(name, (plain(value),))
+        case OneOf(name, values):
+            return _is_one_of(name, tuple(map(plain, values)))
         case Contains(name, text):
             return _contains(name, text)
         case _:
@@ -113,7 +115,7 @@ def _in_order(conditions: Sequence[Condition]) -> list[Condition]:
 def _all(conditions: Sequence[Condition]) -> Test:
     """Test several; those in front that want a field to be some text, as most do, without a detour."""
     first = [one for one in takewhile(lambda one: isinstance(one, Equals), conditions) if isinstance(one, Equals)]
-    equal = tuple((one.field, wanted, _equals(one.field, wanted)) for one in first for wanted in (plain(one.value),))
+    equal = tuple((one.field, plain(one.value), compile_condition(one)) for one in first)
     others = tuple(map(compile_condition, conditions[len(first) :]))
     if len(conditions) == 1:
         return compile_condition(conditions[0])
@@ -153,13 +155,36 @@ def _looking_only(condition: Condition) -> Test:
     return (lambda fields: test(dict(fields))) if found_fields(condition) else test
 
 
-def _equals(name: str, wanted: str) -> Test:
-    """Test the commonest condition without a detour when the value is text."""
-    otherwise = _on_values(name, lambda found: plain(found) == wanted)
+def any_of(tests: Sequence[Test]) -> Test:
+    """Make the test that at least one of several holds."""
+
+    def holds(fields: Fields) -> bool:
+        for test in tests:  # noqa: SIM110 -- a generator would cost as much as the tests
+            if test(fields):
+                return True
+        return False
+
+    return holds
+
+
+def _exists(name: str, expected: bool) -> Test:
+    def holds(fields: Fields) -> bool:
+        there = fields.get(name) is not None or lookup(fields, name) is not None
+        return there is expected
+
+    return holds
+
+
+def _is_one_of(name: str, texts: Sequence[str]) -> Test:
+    """Test the commonest conditions without a detour when the value is text or a whole number."""
+    wanted = frozenset(texts)
+    exact = wanted | {int(text) for text in texts if _WHOLE(text)}
+    otherwise = _on_values(name, lambda found: plain(found) in wanted)
 
     def holds(fields: Fields) -> bool:
         value = fields.get(name)
-        return value == wanted if isinstance(value, str) else otherwise(fields)
+        kind = type(value)  # a truth value is an `int` as well, and equals a number
+        return value in exact if kind is str or kind is int else otherwise(fields)
 
     return holds
 
@@ -225,6 +250,8 @@ def plain(value: FieldValue | Scalar) -> str:
 
 def _comparison(compares: Callable[[float, float], bool], number: float) -> Callable[[FieldValue], bool]:
     def holds(found: FieldValue) -> bool:
+        if type(found) is int:
+            return compares(found, number)
         if isinstance(found, str):
             return _NUMBER(found) is not None and compares(float(found), number)
         return isinstance(found, int | float) and not isinstance(found, bool) and compares(found, number)
@@ -242,7 +269,9 @@ def _finds(name: str, pattern: re.Pattern[str]) -> Test:
     search = searching(pattern)
 
     def holds(fields: Fields) -> bool:
-        value = lookup(fields, name)
+        value = fields.get(name)
+        if value is None:
+            value = lookup(fields, name)
         for item in value if isinstance(value, list) else (value,):
             found = search(plain(item)) if isinstance(item, _SINGLE) else None
             if found is not None:

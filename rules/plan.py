@@ -18,12 +18,9 @@ NEVER = 253402300800.0
 
 def job_id(*parts: str | bytes | float) -> str:
     """Derive an id from what caused a job: the same cause gives the same id, in every process and every year."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        octets = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
-        digest.update(len(octets).to_bytes(8, "big"))
-        digest.update(octets)
-    return digest.hexdigest()
+    octets = (part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass") for part in parts)
+    with_lengths = b"".join([len(one).to_bytes(8, "big") + one for one in octets])
+    return hashlib.blake2b(with_lengths, digest_size=16).hexdigest()
 
 
 def trusts(rule: Rule, least: Trust) -> frozenset[object]:
@@ -45,8 +42,8 @@ def fields_of(incident: Incident) -> dict[str, FieldValue]:
     """Return the event of an incident's jobs, ready for JSON."""
     match, rule = incident.match, incident.match.rule
     fields = match.event.to_dict()
-    # what regular expressions found is text
-    fields.update({name: printable(str(value)) for name, value in match.fields.items() if name not in fields})
+    if match.fields is not match.event.fields:  # what regular expressions found is text
+        fields.update({name: printable(str(value)) for name, value in match.fields.items() if name not in fields})
     for earlier in incident.earlier:
         lacking = ((name, value) for name, value in earlier.items() if name not in fields)
         fields.update({name: printable_value(value) for name, value in lacking})

@@ -129,7 +129,8 @@ def test_what_did_not_hold_adds_no_fields() -> None:
         (Exists("message", True), fails),
         (Exists("message", True), Not(finds)),
     ):
-        assert wants(match, unless)(event) == event
+        assert wants(match, unless)(event) == {"message": "root"}
+    assert event == {"message": "root"}
     assert wants(AnyOf((fails, finds)), None)(event) == {**event, "user.name": "root"}
 
 
