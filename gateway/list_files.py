@@ -100,6 +100,7 @@ class _Watched:
         self._seen: _Stamp | bool | None = False
         self._read: _Stamp | bool | None = False
         self._unrest = 0
+        self._wrong = False
 
     def look(self) -> _Change:
         """Read the file if it has changed, and then rested; runs in a thread."""
@@ -118,8 +119,11 @@ class _Watched:
             lines = lines_of(read_text(Path(path), Place(path)), path)
             entries = entries_of(lines)
         except OperatorError as error:
+            self._wrong = True
             return error
-        return None if entries == self.listed.entries else (entries, len(lines))
+        wrong, self._wrong = self._wrong, False
+        # who was told that it is wrong is told that it is right again
+        return (entries, len(lines)) if wrong or entries != self.listed.entries else None
 
     def take(self, entries: Entries, size: int) -> Notice:
         """Give the list its entries; return what is to be said of it."""

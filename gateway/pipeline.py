@@ -250,12 +250,13 @@ class Pipeline:
             return
         index = len(effects.messages)
         effects.messages.append(event.message)
-        for closing in findings.closings:
-            effects.closings.append((closing, len(effects.jobs)))
-            self._tell_closing(closing)
-        for decision in findings.decisions:
-            self._tell(decision)
-            effects.jobs.extend((job, index) for job in decision.jobs)
+        for one in findings.came:
+            if isinstance(one, Closing):
+                effects.closings.append((one, len(effects.jobs)))
+                self._tell_closing(one)
+            else:
+                self._tell(one)
+                effects.jobs.extend((job, index) for job in one.jobs)
 
     def _lose(self, message: Message, error: Exception) -> None:
         self._notify(EventLost(f"{type(error).__name__}: {error}", repr(message.frame[:200])))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from parsers.event import FieldValue
 from rules.decrypted import example_event
 from rules.job import FillError, NoFieldError, fill, fill_argv, fill_known
+from rules.mail import subject_of
 from rules.step import DeadLetter, Decrypt, Delete, Emit, Forward, Mail, Move, Pause, Resume, Step, Task, kind_of
 
 
@@ -69,7 +70,7 @@ def _words(
         case Move():
             return f"{fill(step.file, fields)} to {step.to}"
         case Mail():
-            return f"{', '.join(step.to)}: {fill_known(step.subject, fields)}"
+            return f"{', '.join(step.to)}: {subject_of(step, fields)}"
         case Forward():
             return step.destination
         case Emit():

@@ -21,7 +21,7 @@ from rules.windows.distinct import DistinctWindow
 from rules.windows.every import EveryWindow
 from rules.windows.sequence import SequenceWindow
 from rules.windows.settled import SettledWindow
-from rules.windows.window import Completed, Key, Sighting, Taken, Window
+from rules.windows.window import MAX_VALUE, Completed, Key, Sighting, Taken, Window, remembered
 
 
 class Match(NamedTuple):
@@ -63,11 +63,11 @@ def key_of(fields: Fields, by: tuple[str, ...]) -> Key | None:
     values = []
     for name in by:
         value = fields.get(name)
-        if type(value) is not str or not value.isascii():
+        if type(value) is not str or len(value) > MAX_VALUE or not value.isascii():
             value = lookup(fields, name)
             if value is None:
                 return None
-            value = printable(plain(value))
+            value = remembered(printable(plain(value)))
         values.append(value)
     return tuple(values)
 

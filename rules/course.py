@@ -52,7 +52,5 @@ class Course:
         return min((due for due in dues if due is not None), default=None)
 
     def _happenings(self, findings: Findings) -> Iterator[Happening]:
-        for closing in findings.closings:
-            yield Happening(self.now, closing)
-        for decision in findings.decisions:
-            yield Happening(self.now, decision)
+        for one in findings.came:
+            yield Happening(self.now, one)

@@ -10,7 +10,7 @@ from rules.condition import AllOf, AnyOf, Condition, Exists, Not
 from rules.job import Part
 from rules.look import conditions_of
 from rules.match import Fields, Test, holds, wants
-from rules.own_events import asks_for_own, is_own
+from rules.own_events import ANCESTORS, asks_for_own, is_own
 from rules.rule import Rule
 from rules.trial import Seen
 from rules.when import Digest, Sequence, stages_of
@@ -99,8 +99,9 @@ class Coverage:
         self._incomplete = False
 
     def shown(self, fields: Mapping[str, FieldValue]) -> None:
-        """Take note of an event that a test sends, whatever the sieve makes of it."""
-        if is_own(fields) and not self._sees_own:
+        """Take note of an event that a test sends, whatever the sieve makes of it, or that other rules cause."""
+        former = fields.get(ANCESTORS)
+        if (is_own(fields) and not self._sees_own) or (isinstance(former, list) and self.rule.name in former):
             return
         for asked in self._asked:
             asked.look(dict(fields))

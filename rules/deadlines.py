@@ -51,14 +51,14 @@ class Deadlines:
             heappop(heap)
         return None
 
-    def dues(self, now: float) -> list[tuple[float, Key]]:
-        """Return the times that have come, the earliest first; they stay until they are discarded."""
-        found = []
-        while (time := self.next_due()) is not None and time <= now:
-            found.append(heappop(self._heap))
+    def dues(self, now: float, most: int | None = None) -> list[tuple[float, Key]]:
+        """Return the times that have come, the earliest first, so many at most; they stay until they are discarded."""
+        found: dict[tuple[float, Key], None] = {}  # a key may have been given the same time again
+        while (most is None or len(found) < most) and (time := self.next_due()) is not None and time <= now:
+            found[heappop(self._heap)] = None
         for one in found:
             heappush(self._heap, one)
-        return sorted(set(found))
+        return list(found)
 
     def shift(self, seconds: float) -> None:
         """Move all times along with a clock that was set."""

@@ -60,7 +60,8 @@ def run_tests(
     if not rule.tests:
         return []
     rules = {one.name: one for one in with_named(rule, {other.name: other for other in others})}
-    trial = Trial(tuple(rules.values()), parser, least_trust, START)
+    caused = None if coverage is None else coverage.shown
+    trial = Trial(tuple(rules.values()), parser, least_trust, START, caused)
     failures: list[Failure] = []
     for step in rule.tests:
         if step.outcome is not None:

@@ -19,7 +19,7 @@ from rules.match import Fields, holds, plain, wants
 from rules.plan import is_trusted, plan, trusts
 from rules.rule import Rule
 from rules.when import Absent, Count, Digest, Distinct, Every, OpenOf, Sequence, Settled, When
-from rules.windows.window import Key
+from rules.windows.window import Key, remembered
 
 
 class Role(enum.Enum):
@@ -271,7 +271,7 @@ def _commands(match: Match | None, part: Part) -> tuple[Command, ...]:
         case Count(count):
             pass
         case Distinct(name, count):
-            added["gateway.values"] = [printable(plain(lookup(match.fields, name)))]
+            added["gateway.values"] = [remembered(printable(plain(lookup(match.fields, name))))]
         case Every(stages) | Sequence(stages):
             count = len(stages)
         case Digest():
@@ -289,7 +289,7 @@ def _part(when: When | None, fields: Fields) -> str | None:
     match when:
         case Distinct(name):
             value = lookup(fields, name)
-            return None if value is None else printable(plain(value))
+            return None if value is None else remembered(printable(plain(value)))
         case Digest(sections=sections) if sections:
             shown = dict(fields)
             return next((one.title for one in sections if holds(one.match)(shown)), "")

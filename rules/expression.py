@@ -232,7 +232,7 @@ def _explain(error: pp.ParseBaseException, text: str, places: _Places) -> NoRetu
 def _advice(word: str, wanted: str) -> str:
     if wanted in _NEAR:
         if word == "is":
-            return '; write "exists" or "not exists"'
+            return '; write "==", "exists" or "not exists"'
         if wanted == _START and word in _KEYWORDS:
             return "; if a field is called so, put its name in quotes"
         meant = _HABITS.get(word.lower()) or next((one for one in _KEYWORDS if one == word.lower()), None)

@@ -71,14 +71,24 @@ class Findings:
 
     Attributes:
         matched: a rule counted it, so it belongs into the journal; repeats that an open state swallows do not.
+        came: what is to be done and what closes, in this order: one event may open a state and close it again.
         cut: the rules that want it and do not get it, for it has too many ancestors.
         swallowed: a rule took it for a repeat of what it acted upon, and no rule counted it.
         stopped: searches that took too long, which is to be told.
     """
 
     matched: bool = False
-    decisions: tuple[Decision, ...] = ()
-    closings: tuple[Closing, ...] = ()
+    came: tuple[Decision | Closing, ...] = ()
     cut: tuple[str, ...] = ()
     swallowed: bool = False
     stopped: tuple[StoppedSearch, ...] = ()
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What is to be done."""
+        return tuple(one for one in self.came if isinstance(one, Decision))
+
+    @property
+    def closings(self) -> tuple[Closing, ...]:
+        """What closes."""
+        return tuple(one for one in self.came if isinstance(one, Closing))

@@ -20,7 +20,8 @@ _FAR = 366.0 * 86400
 """Seconds after which the hours are looked at anew, where they change never."""
 
 _NEAR = 60.0
-"""Seconds after which they are looked at anew in the hour that comes twice, when a clock is put back."""
+"""Seconds after which they are looked at anew where clocks are set before the hours change: an hour comes twice then,
+or not at all."""
 
 _WHERE = re.compile(r"--> 1:([0-9]+)")
 _EXPECTED = re.compile(r"= expected ([^\n]*)")
@@ -53,8 +54,11 @@ class Hours:
                 return answer
         hours, clock = _parsed(self.text, self.country), datetime.fromtimestamp(now, self.zone).replace(tzinfo=None)
         answer, change = hours.is_open(clock), hours.next_change(clock)
-        end = now + _FAR if change is None else change.replace(tzinfo=self.zone).timestamp()
-        known[:] = [(now, max(end, now + _NEAR), answer)]
+        # where clocks are not set meanwhile, as much time passes as they show
+        end = now + _FAR if change is None else now + (change - clock).total_seconds()
+        if change is not None and datetime.fromtimestamp(end, self.zone).replace(tzinfo=None) != change:
+            end = now + _NEAR
+        known[:] = [(now, end, answer)]
         return answer
 
     def __str__(self) -> str:

@@ -41,7 +41,10 @@ def why_not(
     if not events:
         window = correlation.window if (correlation := rulebook.named(rule.name)) else None
         due = window.next_due() if window else None
-        return "nothing was sent" if due is None else f"it waits until {_clock(due)}"
+        if due is not None:
+            return f"it waits until {_clock(due)}"
+        hours = next(_wrong_hours(rule, now), None)
+        return "nothing was sent" if hours is None else f"nothing was sent, and {hours}"
     hidden = [_hidden(rule, event.fields) for event in events]
     events = [event for event, reason in zip(events, hidden, strict=True) if reason is None]
     if not events:
@@ -105,7 +108,7 @@ def _failed(answer: Answer) -> Iterator[str]:
         for part in answer.parts:
             yield from _failed(part)
     else:
-        yield f"{answer.words} does not hold: {_found(answer)}"
+        yield f"{answer.words} does not hold: {_found(answer)}{_advice(answer)}"
 
 
 def _found(answer: Answer) -> str:
@@ -114,6 +117,13 @@ def _found(answer: Answer) -> str:
         return f"the event has no {name}" if "exists" not in answer.words else "it is not so"
     text = value_words(answer.found) if isinstance(answer.found, str | int | float) else str(answer.found)
     return f"it is {text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + '…'}"
+
+
+def _advice(answer: Answer) -> str:
+    """Return what to write where a value was taken for a text that stands somewhere in the field."""
+    wanted = answer.words.partition(": ")[2].strip('"')
+    is_part = isinstance(answer.found, str) and wanted and wanted in answer.found
+    return "; a value is compared as a whole, {contains: …} finds a part" if is_part else ""
 
 
 def _words_of(answer: Answer) -> str:
@@ -155,11 +165,8 @@ def _state(rule: Rule, rulebook: RuleBook, stage: Stage, fields: Fields, least_t
 def _circumstance(rule: Rule, rulebook: RuleBook, fields: Fields, now: float) -> str | None:
     """Return which of the rule's circumstances is not so."""
     asked = rule.circumstances
-    if asked.during and not any(hours.hold(now) for hours in asked.during):
-        return f"it is {_clock(now)}, which is not `during` {' or '.join(map(str, asked.during))}"
-    for hours in asked.outside:
-        if hours.hold(now):
-            return f"it is {_clock(now)}, which is not `outside` {hours}"
+    for hours in _wrong_hours(rule, now):
+        return hours
     for one in asked.if_open:
         if not is_open(one, fields, rulebook.named(one.rule)):
             return f"the rule {one.rule} has no state open for this key"
@@ -167,6 +174,16 @@ def _circumstance(rule: Rule, rulebook: RuleBook, fields: Fields, now: float) ->
         if is_open(one, fields, rulebook.named(one.rule)):
             return f"the rule {one.rule} has a state open for this key"
     return None
+
+
+def _wrong_hours(rule: Rule, now: float) -> Iterator[str]:
+    """Yield why the calendar keeps a rule from seeing anything."""
+    asked = rule.circumstances
+    if asked.during and not any(hours.hold(now) for hours in asked.during):
+        yield f"it is {_clock(now)}, which is not `during` {' or '.join(map(str, asked.during))}"
+    for hours in asked.outside:
+        if hours.hold(now):
+            yield f"it is {_clock(now)}, which is not `outside` {hours}"
 
 
 def _clock(now: float) -> str:

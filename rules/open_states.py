@@ -142,8 +142,8 @@ class OpenStates:
         """Take over the states of the same rule as it was before a reload."""
         self._open, self._times, self.evicted = former._open, former._times, former.evicted
         self._due, self._endings = former._due, former._endings
-        for key in self._open:
-            self.watch.inherit(key, former.watch)
+        for key, state in self._open.items():
+            self.watch.inherit(key, former.watch, state.since)
 
     def clear(self) -> None:
         """Forget which are open, and how often they were; not what came to them since, for those that are restored."""

@@ -21,6 +21,7 @@ from rules.own_events import EMITTED, KINDS, Kind, timer_kind
 from rules.rule import Rule
 from rules.step import Emit
 from rules.ways import Part, Way, field_of, may_test, values_of
+from rules.when import Digest, Distinct, Settled, When
 
 _PROGRAM = ("process.name", "log.syslog.appname")
 _OF_ENVELOPE = frozenset({"host.name", "process.name", "process.pid"})
@@ -28,6 +29,21 @@ ADDED_FOR_COMMANDS = frozenset(
     {"@timestamp", "event.ingested", "event.original", "rule.name", "gateway.count", "gateway.key", *ADDED}
 )
 """Fields that the event of a job has, whatever the message."""
+
+LISTS = frozenset({"gateway.key", "gateway.values", "gateway.files", "gateway.sections"})
+"""Those of them, and of what windows add, that hold several values and so fill no word of a command."""
+
+
+def added_by(when: When | None) -> frozenset[str]:
+    """Return the fields that a window adds to the event of a job."""
+    match when:
+        case Distinct():
+            return frozenset({"gateway.values"})
+        case Digest():
+            return frozenset({"gateway.digest", "gateway.sections"})
+        case Settled(files=patterns) if patterns:
+            return frozenset({"gateway.files", "gateway.missing"})
+    return frozenset()
 
 
 class Possible:

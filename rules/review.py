@@ -20,12 +20,12 @@ from rules.job import Part as RulePart
 from rules.match import plain
 from rules.needs import found_by_rule
 from rules.own_events import Kind, asks_for_own
-from rules.possible import ADDED_FOR_COMMANDS, Possible, kind_may_hold, names_of
+from rules.possible import ADDED_FOR_COMMANDS, LISTS, Possible, added_by, kind_may_hold, names_of
 from rules.rule import Rule
 from rules.schema import did_you_mean
 from rules.step import Mail, Pause, texts_of
 from rules.ways import Part, Way, exclude, field_of, follows, values_of, ways_to_fulfil
-from rules.when import Absent, Count, Every, Stage
+from rules.when import Absent, Count, Every, Stage, stages_of
 from rules.when import Sequence as InOrder
 from rules.words import value_words, words
 
@@ -222,6 +222,8 @@ class Review:
 
     def _not_counted(self, rule: Rule, way: Way, found: Found) -> Doubt | None:
         """Return which field it counts by that none of its messages has."""
+        if isinstance(rule.when, Every | InOrder):
+            return None  # each of its conditions is looked at by itself, with its own `by`
         asked = [part for part in way if field_of(part) not in found]
         for name in rule.when.by if rule.when else ():
             if name not in found and not self._possible.may_hold([*asked, Exists(name, expected=True)]):
@@ -233,12 +235,20 @@ class Review:
 
     def _unfillable(self, rule: Rule, ways: Sequence[Way]) -> Iterator[Doubt]:
         """Yield fields that a command wants and that none of the rule's messages has."""
-        found = found_by_rule([rule.match, *([rule.unless] if rule.unless else [])]) | ADDED_FOR_COMMANDS
+        looked_for = [rule.match, *([rule.unless] if rule.unless else []), *(one.match for one in stages_of(rule.when))]
+        found = found_by_rule(looked_for) | ADDED_FOR_COMMANDS | added_by(rule.when)
         for step in rule.do:
             # a mail goes out with a dash in the place of what is absent
             texts = [] if isinstance(step, Mail) else texts_of(step)
             names = [match[2] for text in texts for match in PLACEHOLDER.finditer(text) if match[2]]
             for name in dict.fromkeys(names):
+                if name in LISTS and name in found.names:
+                    problem = (
+                        f"{step.name} wants ${{{name}}}, which is a list and not one value, so it cannot be run; the "
+                        "event that a command has on standard input holds it"
+                    )
+                    yield Doubt(rule, problem, filled=(step.name, name))
+                    continue
                 if name in found or any(self._may_have(name, way, found) for way in ways):
                     continue
                 kinds = [kind for way in ways for kind in self._possible.kinds_asked_for(way)]

@@ -146,28 +146,25 @@ class RuleBook:
     def _show(self, event: Event, now: float, looks: Mapping[int, Look], indexes: Iterable[int]) -> Findings:
         """Show an event to rules. Each that any rule matches comes through here: nothing is made without need."""
         matched = swallowed = False
-        decisions: list[Decision] = []
-        closings: list[Closing] = []
+        came: list[Decision | Closing] = []
         fields = event.fields
         for index in indexes:
             look = looks[index]
             if not look.may(fields):
                 continue
             if look.closes is not None and (found := look.closes(fields)) is not None:
-                matched |= _close(look, found, closings)
+                matched |= _close(look, found, came)
             for seen in look.sees(fields):
-                counted = self._take(look, event, seen, now, decisions, closings)
+                counted = self._take(look, event, seen, now, came)
                 matched |= counted is True
                 swallowed |= counted is None
-        if decisions or closings:
-            return Findings(True, tuple(decisions), tuple(closings))
+        if came:
+            return Findings(True, tuple(came))
         if matched:
             return _COUNTED
         return _SWALLOWED if swallowed else _NOTHING
 
-    def _take(
-        self, look: Look, event: Event, seen: Seen, now: float, decisions: list[Decision], closings: list[Closing]
-    ) -> bool | None:
+    def _take(self, look: Look, event: Event, seen: Seen, now: float, came: list[Decision | Closing]) -> bool | None:
         """Let one rule take an event; tell whether that changed anything, None: no, for the event is a repeat."""
         correlation, stages = look.correlation, seen.stages
         if look.bound and not self._allows(correlation.rule, seen.fields, now):
@@ -182,7 +179,7 @@ class RuleBook:
         if isinstance(taken, bool):
             return taken
         if not correlation.waits or _acts(correlation, match, taken, now):
-            self._complete(look, match, taken, now, decisions, closings)
+            self._complete(look, match, taken, now, came)
         return True
 
     def _allows(self, rule: Rule, fields: Fields, now: float) -> bool:
@@ -201,8 +198,7 @@ class RuleBook:
         match: Match,
         completed: Completed,
         now: float,
-        decisions: list[Decision],
-        closings: list[Closing],
+        came: list[Decision | Closing],
     ) -> None:
         """Decide what is to be done, now that a window came true or ended otherwise."""
         correlation, rule = look.correlation, match.rule
@@ -214,8 +210,8 @@ class RuleBook:
             incident = replace(incident, earlier=tuple(reversed(earlier)))
         held = not match.trusted and bool(rule.otherwise if incident.otherwise else rule.do or rule.undo)
         decision = Decision(incident, () if held else plan(incident), held)
-        decisions.append(decision)
-        closings += _open(correlation, decision, now)
+        came.append(decision)
+        came += _open(correlation, decision, now)
 
     def _event(self, message: Message) -> Event:
         return event_of(message, self._parse)
@@ -233,7 +229,7 @@ class RuleBook:
         ]
         lasting = partial(_due, state=True)
         waits += [
-            map(partial(lasting, one.rule.name), one.states.watch.dues(now))
+            map(partial(lasting, one.rule.name), one.states.watch.dues(now, most))
             for one in self._closing
             if one.states is not None
         ]
@@ -245,17 +241,16 @@ class RuleBook:
 
     def _tell_fired(self, findings: Findings, now: float) -> Findings:
         """Tell the rules that ask for it which rules came true; those that then come true are told as well."""
-        if not findings.decisions or not self._hear:
+        if not findings.came or not self._hear:
             return findings
-        decisions, closings, cut = list(findings.decisions), list(findings.closings), list(findings.cut)
-        for decision in decisions:  # it grows
-            if not decision.incident.otherwise:
-                least = decision.incident.match.rule.trust or self._least_trust
-                more = self._feed_own(fired(decision, least, now), now, self._hear)
-                decisions += more.decisions
-                closings += more.closings
+        came, cut = list(findings.came), list(findings.cut)
+        for one in came:  # it grows
+            if isinstance(one, Decision) and not one.incident.otherwise:
+                least = one.incident.match.rule.trust or self._least_trust
+                more = self._feed_own(fired(one, least, now), now, self._hear)
+                came += more.came
                 cut += more.cut
-        return replace(findings, decisions=tuple(decisions), closings=tuple(closings), cut=tuple(cut))
+        return replace(findings, came=tuple(came), cut=tuple(cut))
 
     def _end(self, due: Due, now: float) -> Findings:
         if due.state:
@@ -273,10 +268,9 @@ class RuleBook:
         match = Match(correlation.rule, event, found, key, trusted)
         if not self._allows(correlation.rule, found, now) or not _acts(correlation, match, completed, now):
             return _COUNTED
-        decisions: list[Decision] = []
-        closings: list[Closing] = []
-        self._complete(look, match, completed, now, decisions, closings)
-        return Findings(True, tuple(decisions), tuple(closings))
+        came: list[Decision | Closing] = []
+        self._complete(look, match, completed, now, came)
+        return Findings(True, tuple(came))
 
     def _end_state(self, due: Due) -> Findings:
         correlation = self.named(due.rule)
@@ -288,7 +282,7 @@ class RuleBook:
         if closed is None:
             return _COUNTED
         reason = "quiet" if states.watch.renews else "lapsed"
-        return Findings(True, closings=(Closing(due.rule, due.key, reason, closed.job),))
+        return Findings(True, (Closing(due.rule, due.key, reason, closed.job),))
 
     def rule(self, name: str) -> Rule | None:
         """Return a rule by its name."""
@@ -413,12 +407,12 @@ def _acts(correlation: Correlation, match: Match, completed: Completed, now: flo
     return completed.otherwise or _repeats(correlation, match, now) is None
 
 
-def _close(look: Look, found: Fields, closings: list[Closing]) -> bool:
+def _close(look: Look, found: Fields, came: list[Decision | Closing]) -> bool:
     """Close the state that an event of a trusted sender ends; tell whether it is one of those that it takes."""
     rule, states = look.correlation.rule, look.correlation.states
     key = key_of(found, (rule.undo.by if rule.undo else ()) or look.correlation.by)
     if key is None or states is None or key not in states or not is_trusted(found, look.trusts):
         return False
     if states.ends(key) and (closed := states.close(key)):
-        closings.append(Closing(rule.name, key, "event", closed.job))
+        came.append(Closing(rule.name, key, "event", closed.job))
     return True

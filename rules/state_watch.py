@@ -63,11 +63,17 @@ class StateWatch:
         for key in [key for key in self._until if key not in keys]:
             self.forget(key)
 
-    def inherit(self, key: Key, former: StateWatch) -> None:
-        """Take over from the rule as it was before a reload what came to a state, where it lasts by the same terms."""
+    def inherit(self, key: Key, former: StateWatch, opened: float | None) -> None:
+        """Take over from the rule as it was before a reload what came to a state.
+
+        One that lasts by other terms now does so from when it was opened, or from what was too much then.
+        """
         until = former.until(key)
-        same = (former._quiet, former._within, former._at_most) == (self._quiet, self._within, self._at_most)
-        if same and until is not None:
+        if (former._quiet, former._within, former._at_most) != (self._quiet, self._within, self._at_most):
+            began = opened if until is None or former._quiet is None else until - former._quiet
+            if began is not None:
+                self.begin(key, began)
+        elif until is not None:
             self._until.set(key, until)
             if key in former._repeats:
                 self._repeats[key] = former._repeats[key]
@@ -80,9 +86,9 @@ class StateWatch:
         """Return when the first ends."""
         return self._until.next_due()
 
-    def dues(self, now: float) -> list[tuple[float, Key]]:
-        """Return those that end, each with its time, the earliest first."""
-        return self._until.dues(now)
+    def dues(self, now: float, most: int | None = None) -> list[tuple[float, Key]]:
+        """Return those that end, each with its time, the earliest first, so many at most."""
+        return self._until.dues(now, most)
 
     def shift(self, seconds: float) -> None:
         """Move all times along with a clock that was set."""

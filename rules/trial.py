@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from parsers.event import Event
+from parsers.event import Event, FieldValue
 from parsers.message import Message, Trust
 from parsers.parse import Parser
 from rules.condition import AllOf, AnyOf, Condition, Equals, Not, OneOf
 from rules.course import Course, Happening
 from rules.example import Send
 from rules.findings import Decision
+from rules.fired import fired
 from rules.job import Part
 from rules.look import conditions_of
 from rules.match import plain
@@ -54,6 +55,7 @@ class Trial:
         parser: what the gateway parses with.
         least_trust: of senders that may start processes.
         now: when the test begins.
+        caused: is told the fields of each event that the rules themselves cause, before they see it.
 
     Attributes:
         rulebook: the rules with their state.
@@ -61,7 +63,14 @@ class Trial:
         arrived: the messages since the last expectation, the last ones.
     """
 
-    def __init__(self, rules: Sequence[Rule], parser: Parser, least_trust: Trust, now: float) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        parser: Parser,
+        least_trust: Trust,
+        now: float,
+        caused: Callable[[Mapping[str, FieldValue]], object] | None = None,
+    ) -> None:
         self._parser = parser
         self._others = len(rules) > 1
         self.rulebook = RuleBook(rules, parser.grammars, least_trust, parse=self.event_of)
@@ -70,6 +79,8 @@ class Trial:
         self.jobs = TrialJobs({rule.name: rule for rule in rules}, rules[0].name, self.rulebook.close)
         self._decisions: dict[str, list[Decision]] = {rule.name: [] for rule in rules}
         self.arrived: deque[Message] = deque(maxlen=MAX_KEPT)
+        self._least_trust = least_trust
+        self._caused = caused
 
     @property
     def now(self) -> float:
@@ -86,7 +97,10 @@ class Trial:
             self._happened(self._course.go_on_to(due))
             for dataset, fields in self.jobs.go_on(due):
                 if self._others:  # a rule never sees what it caused itself
-                    self._happened(self._course.show(own_event(own_message(fields, due, dataset)), due))
+                    event = own_event(own_message(fields, due, dataset))
+                    if self._caused is not None:
+                        self._caused(event.fields)
+                    self._happened(self._course.show(event, due))
         self._happened(self._course.go_on_to(now))
 
     def send(self, send: Send) -> Iterator[Message]:
@@ -132,7 +146,10 @@ class Trial:
     def _happened(self, happenings: Iterable[Happening]) -> None:
         for time, what in happenings:
             if isinstance(what, Decision):
-                self._decisions[what.incident.match.rule.name].append(what)
+                rule = what.incident.match.rule
+                self._decisions[rule.name].append(what)
+                if self._caused is not None and self._others and not what.incident.otherwise:
+                    self._caused(fired(what, rule.trust or self._least_trust, time).fields)
                 self.jobs.decided(what, time)
             else:
                 self.jobs.closes(what, time)

@@ -9,7 +9,7 @@ from rules.match import plain
 from rules.when import Distinct
 from rules.windows.count import FEW, TIMES_PER_KEY
 from rules.windows.memory import Memory
-from rules.windows.window import Completed, Instant, Key, Progress, Sighting, Taken
+from rules.windows.window import Completed, Instant, Key, Progress, Sighting, Taken, remembered
 
 Values = dict[str, float]
 """When each value came last, in the order of these times."""
@@ -32,7 +32,7 @@ class DistinctWindow(Instant):
         found = lookup(seen.fields, when.field)
         if found is None:
             return False
-        value = printable(plain(found))
+        value = remembered(printable(plain(found)))
         values = self._values.get(key)
         if values is None:
             values = self._new()

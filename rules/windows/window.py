@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -10,6 +11,18 @@ from parsers.event import Event, FieldValue
 from parsers.message import Message
 
 Key = tuple[str, ...]
+
+MAX_VALUE = 512
+"""Characters of a value that is remembered. A stranger chooses how long it is: 100,000 keys as long as a message may be
+would be gigabytes."""
+
+
+def remembered(text: str) -> str:
+    """Return what stands for a value in a key: the value; of a long one its beginning and what tells it from others."""
+    if len(text) <= MAX_VALUE:
+        return text
+    rest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{text[: MAX_VALUE - len(rest) - 1]}…{rest}"
 
 
 class Sighting(NamedTuple):

@@ -140,6 +140,9 @@ def test_future() -> None:
         at(2026, 2, 1, 10, 0, 1),
     ]
     assert clock.ahead == 1
+    zone = LogClock(PARSE, NOW, at(2026, 2, 1, 10))  # of a file from a machine that is some hours ahead
+    assert times(zone, "Feb  1 14:00:00", "Feb  1 15:00:00") == [at(2026, 2, 1, 14), at(2026, 2, 1, 15)]
+    assert (zone.ahead, zone.behind) == (0, 0)
     early = LogClock(PARSE, NOW, NOW)
     assert times(early, "2031-01-01T00:00:00Z", "2026-02-01T10:00:00Z")[1] == at(2026, 2, 1, 10)
 

@@ -151,6 +151,11 @@ def damaged(sealed: bytes) -> bytes:
     return sealed[:-20] + bytes([sealed[-20] ^ 1]) + sealed[-19:]
 
 
+def unmade(value: object) -> str | None:
+    """Name what was made just now, for it is another each time, and a test's name is not."""
+    return "octets" if isinstance(value, bytes) else None
+
+
 @pytest.mark.parametrize(
     ("content", "key", "code", "words"),
     [
@@ -169,6 +174,7 @@ def damaged(sealed: bytes) -> bytes:
         (to_pgp()[:-30], "pgp", os.EX_DATAERR, "damaged, or cut off"),
         (with_passphrase(TEXT, "x"), "age", os.EX_DATAERR, "not encrypted for age"),
     ],
+    ids=unmade,
 )
 def test_files_that_are_refused(
     content: bytes | None, key: str, code: int, words: str, capsys: pytest.CaptureFixture[str]
@@ -196,6 +202,7 @@ def test_files_that_are_refused(
         (with_passphrase(str(AGE).encode(), "x"), "wrong", "not opened by this passphrase"),
         (b"x" * (decrypt.MAX_KEY + 1), None, "larger than"),
     ],
+    ids=unmade,
 )
 def test_keys_that_are_refused(
     key: bytes | None, passphrase: str | None, words: str, capsys: pytest.CaptureFixture[str]

@@ -100,16 +100,16 @@ def test_a_wrong_line_leaves_the_list_and_is_said_once(watch: Watch) -> None:
 
 
 def test_a_file_that_is_gone_leaves_the_list(watch: Watch) -> None:
-    """It is said once, and the same file coming back is no change."""
+    """That is said once; so is that the file is back, also where it is the same."""
     text = watch.file.read_text()
     watch.file.unlink()
     watch.looks(5)
     (kept,) = watch.told
     assert isinstance(kept, ListKept)
-    assert f"{watch.file} " in kept.problem
+    assert kept.problem == f"{watch.file}: it does not exist"
     watch.write(text)
     watch.looks(3)
-    assert len(watch.told) == 1
+    assert watch.told[1:] == [ListRead("staff", 1, str(watch.file))]
     assert watch.listed.holds("alice")
 
 

@@ -22,6 +22,16 @@ def test_the_answer_is_that_of_matching(condition: Condition, fields: dict[str, 
     assert answer.holds or answer.missing or answer.words == "any"
 
 
+def test_what_must_not_hold_finds_nothing_for_others() -> None:
+    """As in matching: a group's field is there for what stands behind it only where its condition is to hold."""
+    finds, asks = Matches("message", re.compile("for (?P<mood>\\w+)")), Equals("mood", "happy")
+    event: dict[str, FieldValue] = {"message": "for happy"}
+    for negated in (Not(Not(finds)), Not(AllOf((finds, Equals("a", 1))))):
+        fields = dict(event)
+        assert not explain(AllOf((negated, asks)), fields).holds
+        assert fields == event
+
+
 def test_what_was_found_is_told() -> None:
     """Each condition with the event's value; a regular expression's groups are fields for those behind it."""
     condition = AllOf(

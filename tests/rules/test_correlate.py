@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rules.correlate import Correlation, Incident, Match, key_of, window_key
 from rules.rule import Undo
-from rules.windows.window import Completed, Sighting
+from rules.windows.window import MAX_VALUE, Completed, Sighting
 from tests.rules.sample_rules import AT_ONCE, FAILED, NOW, failed
 
 
@@ -72,6 +72,18 @@ def test_window_keys_of_the_two_kinds_never_meet() -> None:
     """A stranger who writes the word into a field gains nothing."""
     assert window_key(("a", "untrusted"), trusted=True) != window_key(("a", "untrusted"), trusted=False)
     assert window_key((), trusted=False) != window_key((), trusted=True)
+
+
+def test_a_long_value_is_remembered_in_short() -> None:
+    """A stranger chooses how long a value is; two long ones stay two, and a key stands for itself."""
+    one, other = key_of({"a": "x" * 60_000}, ("a",)), key_of({"a": "x" * 60_001}, ("a",))
+    assert one is not None
+    assert one != other
+    assert len(one[0]) == MAX_VALUE
+    assert one[0].startswith("xxx")
+    assert key_of({"a": one[0]}, ("a",)) == one
+    assert key_of({"a": "é" * MAX_VALUE}, ("a",)) == ("é" * MAX_VALUE,)
+    assert len(key_of({"a": "\udcff" * 60_000}, ("a",))[0]) == MAX_VALUE  # type: ignore[index]
 
 
 def test_an_event_without_a_field_counts_nowhere() -> None:

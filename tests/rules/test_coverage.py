@@ -145,3 +145,30 @@ def test_stages_and_sections_are_conditions_too() -> None:
         "section Logins: event.outcome: success: never true",
         "when: never stopped short of it",
     ]
+
+
+def test_events_that_other_rules_cause_reach_a_rule() -> None:
+    """What is emitted and that a rule came true; what the rule itself caused it never sees."""
+    text = f"""
+- rule: first
+  match: {{event.action: ssh-login}}
+  do: {{emit: {{event.action: told}}}}
+- rule: second
+  match: {{event.dataset: emit, event.action: told}}
+  do: {{emit: {{event.action: again}}}}
+  test:
+    - {{send: "{FAILS}", expect: {{do: 1}}}}
+- rule: third
+  match: {{event.dataset: gateway, event.action: rule-fired, rule.name: first}}
+  do: {{mail: root, subject: x}}
+  test:
+    - {{send: "{FAILS}", expect: {{do: 1}}}}
+"""
+    loaded = load_rules(text, "r.yaml", Defaults())
+    assert not loaded.errors
+    missing = {}
+    for rule in loaded.rules[1:]:
+        coverage = Coverage(rule)
+        assert run_tests(rule, PARSER, others=loaded.rules, coverage=coverage) == []
+        missing[rule.name] = [str(item) for item in coverage.items() if not item.reached]
+    assert missing == {"second": [], "third": []}

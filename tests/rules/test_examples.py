@@ -87,6 +87,32 @@ def test_a_failure_names_its_place_and_the_numbers(steps: list[TestStep], failur
     assert run(*steps) == failures
 
 
+def test_a_part_of_a_text_is_no_value() -> None:
+    """Who comes from programs that search wherever they can is told how that is written here."""
+    rule = "- {rule: r, match: {message: '%s'}, test: [{send: 'app: disk full on /var', expect: {do: 1}}]}"
+    (problem,) = run_text(rule % "disk full")
+    assert problem.endswith("it is disk full on /var; a value is compared as a whole, {contains: …} finds a part")
+    (problem,) = run_text(rule % "disk empty")
+    assert problem.endswith("it is disk full on /var")
+
+
+def test_a_wait_outside_of_its_hours_is_told_as_such() -> None:
+    """What ends at night for a rule of the day ends unheard, which a test that only lets time pass does not show."""
+    (problem,) = run_text("""
+- rule: r
+  match: {process.name: backup}
+  when: {absent: match, within: 9h, by: []}
+  during: "Mo-Fr 08:00-18:00"
+  test:
+    - {send: "backup: done"}
+    - {expect: {do: 0}}
+    - {advance: 9h, expect: {do: 1}}
+""")
+    assert problem.endswith(
+        "nothing was sent, and it is Mon 2026-03-02 21:00:00 UTC, which is not `during` Mo-Fr 08:00-18:00 (UTC)"
+    )
+
+
 def test_commands_that_cannot_be_are_failures() -> None:
     """A field that the event lacks, or no command at all."""
     absent = replace(FAILED, do=(Task("ssh/do/1", ("ban", "${labels.none}")),))

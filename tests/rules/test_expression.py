@@ -131,7 +131,10 @@ def test_an_expression_stands_in_any_scalar(text: str) -> None:
         ('a conains "x"', 'f:1:3: an operator such as ==, ~, <=, in or exists is wanted here, not "conains"; did you'),
         ('a not conains "x"', 'f:1:7: "in", "contains", "glob" or "exists" is wanted here, not "conains"; did you'),
         ('a matches "x"', 'write "~"'),
-        ("a is absent", 'f:1:3: an operator such as ==, ~, <=, in or exists is wanted here, not "is"; write "exists"'),
+        (
+            "a is absent",
+            'f:1:3: an operator such as ==, ~, <=, in or exists is wanted here, not "is"; write "==", "exists"',
+        ),
         ("a == root", 'f:1:6: a value: text in quotes, a number, true or false is wanted here, not "root"; put text'),
         ("a == [1, 2]", 'f:1:6: a value: text in quotes, a number, true or false is wanted here, not "["; for one'),
         ("a == $x", 'f:1:6: a value: text in quotes, a number, true or false is wanted here, not "$x"; for a value'),

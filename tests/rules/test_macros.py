@@ -118,6 +118,7 @@ rules:
     loaded = load(text, pieces)
     assert matches(loaded)[0] in (InNetworks("source.ip", own), InNetworks("source.ip", own[::-1]))
     assert matches(loaded)[1] == OFFICE
+    assert matches(loaded)[2] == AllOf((Equals("a", "$names"), InNetworks("source.ip", own[:1])))
     assert matches(load("- {rule: c, match: $failed}", pieces)) == [FAILED]
 
 

@@ -37,6 +37,16 @@ def test_a_misspelt_field_is_an_error_where_it_stands(text: str, place: str) -> 
     assert str(error) == f'{place}: {problem}: "fields: [user.nmae]"'
 
 
+def test_what_other_programs_call_a_field_is_doubted() -> None:
+    """Somebody's JSON may have it, so the rule stands; who declares the field hears nothing."""
+    loaded = load("- {rule: a, match: {Program: x}, do: {run: [x, '${msg}']}}")
+    assert [str(warning).partition(";")[0] for warning in loaded.warnings] == [
+        'f:1:21: the field "Program" is called process.name here',
+        'f:1:49: the field "msg" is called message here',
+    ]
+    assert not load("fields: [msg]\nrules: [{rule: a, match: {msg: x}}]").warnings
+
+
 WANTS = "{rule: a, match: {user.nmae: x}}"
 
 

@@ -114,6 +114,21 @@ def test_rules_that_never_fire(text: str, problem: str) -> None:
         "match: {source.port: {gt: 3, lt: 5}}",
         "match: {source.port: {ge: 4, le: 4}}",
         "match: {event.action: ssh-login}, do: {run: [echo, '${user.name} ${@timestamp} ${gateway.count}']}",
+        ("match: {event.dataset: drop}, when: {digest: 1h, by: [user.name]}, do: {run: [report, '${gateway.digest}']}"),
+        (
+            "match: {event.dataset: drop, event.action: upload-complete}, "
+            "when: {settled: 1s, files: [a, b], by: [user.name]}, do: {run: [echo, 'x${gateway.missing}']}"
+        ),
+        (
+            "match: {event.dataset: drop}, when: {by: [order], within: 1m, sequence: "
+            "[{file.name: {regex: '(?P<order>.)a'}}, {file.name: {regex: '(?P<order>.)b'}}]}, "
+            "do: {run: [echo, '${order}']}"
+        ),
+        (
+            "match: {event.dataset: drop}, when: {by: [user.name], within: 1m, all: "
+            "[{match: {event.action: drop-login}, by: [source.ip]}, "
+            "{match: {file.name: {regex: '(?P<x>.)b'}}, by: [x]}]}"
+        ),
     ],
 )
 def test_rules_that_may_fire(text: str) -> None:
@@ -128,6 +143,23 @@ def test_commands_that_cannot_be_filled_in() -> None:
     (certain,) = doubts("match: {event.action: ssh-login}, do: {run: [echo, '${user.effective.name}']}", WITHOUT_JSON)
     assert certain.is_error
     assert "r/do/1 wants ${user.effective.name}, which no message that it matches has" in doubt.problem
+
+
+@pytest.mark.parametrize(
+    ("when", "name"),
+    [
+        ("distinct: user.name, count: 2, within: 1m", "gateway.values"),
+        ("digest: 1h", "gateway.sections"),
+        ("count: 2, within: 1m", "gateway.key"),
+    ],
+)
+def test_lists_that_no_word_of_a_command_can_hold(when: str, name: str) -> None:
+    """They are in the event on standard input, and a mail shows them; the command itself could never be run."""
+    text = f"match: {{event.action: ssh-login}}, when: {{{when}, by: [source.ip]}}"
+    (doubt,) = doubts(f"{text}, do: {{run: [echo, '${{{name}}}']}}")
+    assert (doubt.filled, doubt.is_error) == (("r/do/1", name), True)
+    assert "is a list and not one value" in doubt.problem
+    assert not doubts(f"{text}, do: {{mail: [root], subject: '${{{name}}}'}}")
 
 
 def test_commands_of_the_drop_box_that_cannot_be_filled_in() -> None:

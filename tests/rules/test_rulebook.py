@@ -167,7 +167,7 @@ def test_an_event_closes_a_state() -> None:
     ((job,),) = [[job for job in one.jobs if job.part is Part.UNDO] for one in opened.decisions]
     assert job.due == NEVER
     assert fed(rulebook, logged_in("192.0.2.8"), logged_in(trust=Trust.NETWORK)) == [Findings(), Findings()]
-    assert fed(rulebook, logged_in()) == [Findings(True, (), (Closing("pair", ("192.0.2.7",), "event", job.id),))]
+    assert fed(rulebook, logged_in()) == [Findings(True, (Closing("pair", ("192.0.2.7",), "event", job.id),))]
     assert fed(rulebook, logged_in()) == [Findings()]
     assert fed(rulebook, failed())[0].decisions
 

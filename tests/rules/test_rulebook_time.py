@@ -246,6 +246,49 @@ def test_stages_may_hold_the_key_in_other_fields() -> None:
     assert play.send(3, m="in", source="c", target="d") == ["hop do"], "it was the first of the next one, too"
 
 
+def test_silence_goes_by_the_key_that_the_window_counts_by() -> None:
+    """Also where the event that comes last holds it in another field, or has another key in its own."""
+    play = Play(
+        "- rule: hop\n"
+        "  when:\n"
+        "    sequence: [{m: in}, {match: {m: out}, by: [source]}]\n"
+        "    within: 1m\n"
+        "    by: [target]\n"
+        f"  suppress: 1h\n  {DO}\n"
+    )
+    for at, target in enumerate("bbc"):
+        play.send(at, m="in", target=target)
+        assert play.send(at, m="out", source=target, target="b") == (["hop do"] if at != 1 else [])
+
+
+def test_match_holds_for_each_event_of_several() -> None:
+    """What `all` and `sequence` ask for is asked besides it, and so is what each of them must not be."""
+    for kind in ("all", "sequence"):
+        play = Play(
+            f"- {{rule: both, match: {{p: x}}, unless: {{q: y}}, {DO},"
+            f" when: {{{kind}: [{{m: a}}, {{m: b}}], within: 1m, by: []}}}}"
+        )
+        play.send(0, m="a", p="x")
+        assert play.send(1, m="b") == play.send(2, m="b", p="x", q="y") == []
+        assert play.send(3, m="b", p="x") == ["both do"]
+
+
+def test_long_values_are_different_values() -> None:
+    """Though only their beginnings are remembered."""
+    play = Play(f"- {{rule: d, match: {{}}, when: {{distinct: k, count: 3, within: 1m, by: []}}, {DO}}}")
+    assert [play.send(at, k="x" * size) for at, size in enumerate((9000, 9001, 9000))] == [[], [], []]
+    (job,) = play.jobs(4, k="x" * 9002)
+    values = job.event["gateway.values"]
+    assert isinstance(values, list)
+    assert [len(str(value)) for value in values] == [512] * 3
+
+
+def test_an_event_takes_one_place_of_a_sequence() -> None:
+    """Also where it fits several of them."""
+    play = Play(f"- {{rule: s, when: {{sequence: [{{m: a}}, {{m: a}}, {{m: a}}], within: 1m, by: []}}, {DO}}}")
+    assert [play.send(at, m="a") for at in range(4)] == [[], [], ["s do"], []]
+
+
 def test_strangers_neither_end_nor_break_off_what_others_began() -> None:
     """Nor do they complete it; of what they begin nothing is started."""
     play = Play(

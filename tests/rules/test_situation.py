@@ -166,6 +166,20 @@ def test_what_is_expected_is_what_happens(came: list[tuple[str, float, str, Trus
                     assert (at.after.have, at.after.need, at.after.due) == (after.have, after.need, after.due), name
 
 
+def test_what_a_stranger_sends_is_no_repeat() -> None:
+    """An open state swallows what could have opened it; others are counted apart, and are told so."""
+    running = Running()
+    for second in range(3):
+        running.show(event("a", NOON + second))
+    stranger = event("a", NOON + 3, Trust.NETWORK)
+    assert running.expect(event("a", NOON + 3))["bans"].effect is Effect.SWALLOWED
+    assert running.expect(stranger)["bans"].effect is Effect.COUNTED
+    running.show(stranger)
+    running.show(stranger)
+    assert running.expect(stranger)["bans"].effect is Effect.HELD
+    assert running.show(stranger)[0]["bans"].held
+
+
 def test_looking_changes_nothing() -> None:
     """A rule that was asked about counts as one that was not."""
     asked, other = Running(), Running()
