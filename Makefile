@@ -27,7 +27,7 @@ test: $(VENV)/.test ## lint, types, import rules and the whole test suite
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: bench
 bench: $(VENV)/.test ## messages per CPU second, beside rsyslog and syslog-ng (BENCH=--quick: in two minutes)
@@ -47,6 +47,11 @@ uploads: $(VENV)/.test ## uploads by FTP and SFTP, beside vsftpd and sshd, and b
 .PHONY: backtest
 backtest: $(VENV)/.test ## lines per CPU second of old logs through the library's rules
 	$(VENV)/bin/python -m bench.backtest $(BENCH)
+
+.PHONY: rules
+rules: $(VENV)/.test ## parsed events per CPU second through fifty rules; what windows cost with up to a million keys
+	$(VENV)/bin/python -m bench.rules $(BENCH)
+	$(VENV)/bin/python -m bench.windows
 
 .PHONY: sec
 sec: $(VENV)/.test ## the real sec and our rules over 10,000 lines of each kind: the same actions at the same lines?
