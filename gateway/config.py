@@ -94,7 +94,7 @@ class Config:
         destinations: where `forward` can send to, in the order of the file.
         drop: where uploaded files go, and who may upload.
         journal: how much of what happened is kept.
-        pieces: the lists and macros that all rules may use.
+        pieces: the lists and macros that all rules may use; some lists may be lost.
         warnings: what works but probably is not meant.
     """
 
@@ -133,7 +133,7 @@ class Config:
 
 
 def load(path: Path) -> Config:
-    """Read a configuration.
+    """Read a configuration; a list whose file cannot be read is no error of it, but turns off what uses the list.
 
     Raises:
         ConfigErrors: all that is wrong with it, each with its place.
@@ -149,7 +149,7 @@ def load(path: Path) -> Config:
         raise ConfigErrors([error]) from None
     problems = Problems(fields=own_fields(root))
     config = problems.attempt(root, _as_config(path))
-    if config is None or problems.count:
+    if config is None or problems.errors:
         raise ConfigErrors(problems.errors)
     return config
 
@@ -193,9 +193,12 @@ def _read_rule_file(name: str, file: Path | Traversable, defaults: Defaults) -> 
 
 
 def _list_reader(folder: Path) -> ReadFile:
-    def read(name: str, place: Place) -> tuple[str, str]:
+    def read(name: str, place: Place) -> tuple[str, str | OperatorError]:
         path = (folder / name).absolute()
-        return str(path), read_text(path, place)
+        try:
+            return str(path), read_text(path, place)
+        except OperatorError as error:
+            return str(path), error
 
     return read
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from gateway.config import read_text
 from gateway.notice import Notice, Notify
 from gateway.notices.jobs import GatewayFault
-from gateway.notices.rules import ListEmptied, ListKept, ListRead
+from gateway.notices.rules import ListEmptied, ListFound, ListKept, ListLost, ListRead
 from parsers.errors import OperatorError, Place
 from rules.lists import Entries, Listed, entries_of, lines_of
 
@@ -33,23 +33,25 @@ _Stamp = tuple[int, int, int, int]
 class ListFiles(Service):
     """Watches the files of lists, and gives the lists what stands in them.
 
-    A file that has become wrong, or is gone, leaves its list as it was; so the rules go on with what was right.
+    A file that has become wrong, or is gone, leaves its list as it was; so the rules go on with what was right. Of a
+    list that was lost from the beginning there is no such state: what uses it is off, and comes on with a reload.
 
     Args:
         reactor: its clock and its threads.
         pool: where files are read.
         notify: told what was read, and what is wrong.
+        reload: called when all lists that were lost can be read.
     """
 
-    def __init__(self, reactor: Any, pool: Any, notify: Notify) -> None:
-        self._reactor, self._pool, self._notify = reactor, pool, notify
+    def __init__(self, reactor: Any, pool: Any, notify: Notify, reload: Callable[[], None]) -> None:
+        self._reactor, self._pool, self._notify, self._reload = reactor, pool, notify, reload
         self._watched: tuple[_Watched, ...] = ()
         self._looking = LoopingCall(self.look)
         self._looking.clock = reactor
 
-    def follow(self, lists: Iterable[Listed]) -> None:
-        """Watch these from now on."""
-        self._watched = tuple(map(_Watched, lists))
+    def follow(self, lists: Iterable[Listed], lost: Iterable[Listed] = ()) -> None:
+        """Watch these from now on; that some are lost, who calls has told."""
+        self._watched = (*map(_Watched, lists), *map(_Lost, lost))
 
     def startService(self) -> None:
         """Begin to look."""
@@ -76,12 +78,15 @@ class ListFiles(Service):
         self._notify(GatewayFault(f"{type(failure.value).__name__}: {failure.value}"))
 
     def _take(self, changes: list[tuple[_Watched, _Change]]) -> None:
+        found = False
         for watched, change in changes:
             if isinstance(change, OperatorError):
-                listed = watched.listed
-                self._notify(ListKept(listed.name, listed.size, str(change)))
+                self._notify(watched.keep(change))
             elif change is not None:
                 self._notify(watched.take(*change))
+                found = found or isinstance(watched, _Lost)
+        if found and all(one.found for one in self._watched if isinstance(one, _Lost)):
+            self._reload()
 
 
 _Change = tuple[Entries, int] | OperatorError | None
@@ -125,6 +130,10 @@ class _Watched:
         # who was told that it is wrong is told that it is right again
         return (entries, len(lines)) if wrong or entries != self.listed.entries else None
 
+    def keep(self, error: OperatorError) -> Notice:
+        """Return what is to be said of a file that is wrong."""
+        return ListKept(self.listed.name, self.listed.size, str(error))
+
     def take(self, entries: Entries, size: int) -> Notice:
         """Give the list its entries; return what is to be said of it."""
         self.listed.take(entries, size)
@@ -139,3 +148,36 @@ class _Watched:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+
+
+class _Lost(_Watched):
+    """A list whose file could not be read when the rules were.
+
+    Attributes:
+        found: it can be read now.
+    """
+
+    def __init__(self, listed: Listed) -> None:
+        super().__init__(listed)
+        self.found = False
+        self._wrong = True
+        self._told = False
+
+    def look(self) -> _Change:
+        """Read the file if it has changed; what is wrong with it at the first look has been told."""
+        change = super().look()
+        if isinstance(change, OperatorError) and not self._told:
+            self._told = True
+            return None
+        return change
+
+    def keep(self, error: OperatorError) -> Notice:
+        """Return what is to be said of a file that is still wrong, or again."""
+        self.found = False
+        return ListLost(self.listed.name, str(error))
+
+    def take(self, entries: Entries, size: int) -> Notice:
+        """Note that it is there; what uses it comes with a reload, which reads it anew."""
+        self.listed.take(entries, size)
+        self.found = True
+        return ListFound(self.listed.name, size, self.listed.path)

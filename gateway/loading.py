@@ -47,6 +47,7 @@ class Loaded:
         lists: those that stand in files, and may change while the rules run.
         off: the names of the rules that are not there because something is wrong.
         filled: where a step first names a field in `${...}`, by the step's name and the field's.
+        lost: the lists whose files cannot be read, and which of `errors` says why.
     """
 
     config: Config
@@ -57,10 +58,11 @@ class Loaded:
     lists: tuple[Listed, ...] = ()
     off: frozenset[str] = frozenset()
     filled: Mapping[tuple[str, str], Place] = field(default_factory=dict)
+    lost: Mapping[Listed, OperatorError] = field(default_factory=dict)
 
 
 def load_all(path: Path) -> Loaded:
-    """Read a configuration and its rules; a rule or rule file that does not load is off, and named in `errors`.
+    """Read a configuration and its rules; what does not load is off, and named in `errors`: rules, rule files, lists.
 
     Raises:
         ConfigErrors: the configuration itself, or a grammar it names, does not load.
@@ -76,7 +78,8 @@ def load_all(path: Path) -> Loaded:
     files = read_rules(config, parser.grammars)
     merged = merge(files)
     rules = merged.rules
-    errors = (*(error for file in files for error in file.errors), *merged.errors)
+    lost = config.pieces.lost()
+    errors = (*lost.values(), *(error for file in files for error in file.errors), *merged.errors)
     warnings = (*config.warnings, *(warning for file in files for warning in file.warnings), *merged.warnings)
     warnings += tuple(_missing_keys(rules, config.folder, files))
     if not errors:
@@ -85,7 +88,8 @@ def load_all(path: Path) -> Loaded:
         warnings += (OperatorError(UNSOUND.format(version("hyperscan"))),)
     lists = (*config.pieces.files(), *(each for file in files for each in file.lists))
     filled = {named: place for file in reversed(files) for named, place in file.filled.items()}
-    return Loaded(config, parser, rules, errors, warnings, lists, merged.off, filled)
+    lost.update(each for file in files for each in file.lost.items())
+    return Loaded(config, parser, rules, errors, warnings, lists, merged.off, filled, lost)
 
 
 def load_again(path: Path) -> Loaded:

@@ -61,6 +61,7 @@ from gateway.notices.life import (
     RuleOff,
     Stopping,
 )
+from gateway.notices.rules import ListLost
 from gateway.outgoing.service import Outgoing, flaws
 from gateway.outgoing_config import SendmailSettings
 from gateway.pipeline import Pipeline, Stages
@@ -246,8 +247,8 @@ class Gateway(MultiService):
         )
         self._worker.committed = inside.committed
         Control(reactor, config.state / "control.sock", inside, self._notify).setServiceParent(self)  # type: ignore[no-untyped-call]
-        self._lists = ListFiles(reactor, reactor.getThreadPool(), self._notify)
-        self._lists.follow(loaded.lists)
+        self._lists = ListFiles(reactor, reactor.getThreadPool(), self._notify, self.reload)
+        self._lists.follow(loaded.lists, loaded.lost)
         self._lists.setServiceParent(self)  # type: ignore[no-untyped-call]
         self._poll = LoopingCall(self._look_after)
         self._poll.clock = reactor
@@ -436,8 +437,11 @@ class Gateway(MultiService):
     def _tell_flaws(self, loaded: Loaded) -> None:
         for warning in loaded.warnings:
             self._notify(ConfigurationWarning(str(warning)))
+        for listed, error in loaded.lost.items():
+            self._notify(ListLost(listed.name, str(error)))
         for error in loaded.errors:
-            self._notify(RuleOff(str(error)))
+            if error not in loaded.lost.values():
+                self._notify(RuleOff(str(error)))
 
 
 def _end_at_once() -> None:

@@ -16,7 +16,8 @@ class Send:
     """Messages arrive, one after the other.
 
     Attributes:
-        texts: what stands behind the envelope (`sshd[7]: Failed ...`), or a whole frame where it begins with `<`.
+        texts: what stands behind the envelope (`sshd[7]: Failed ...`), a log file's line, which begins with its time
+            (`Nov 23 10:00:01 web1 sshd[7]: Failed ...`), or a whole frame, which begins with `<`.
         times: how often all of them are sent.
         every: seconds between two messages.
         address: who sends them (`log.source.address`).

@@ -18,11 +18,14 @@ from rules.match import plain
 from rules.misses import why_not
 from rules.plan import fields_of
 from rules.rule import Rule
-from rules.step import Emit, Mail, Step, Task
+from rules.step import Emit, Mail, Step, Task, process_of
 from rules.trial import Seen, Trial, with_named
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp()
 """When every test begins: a Monday noon, far from the ends of months and years."""
+
+_OF_DO = frozenset({"tries", "argv", "subject", "emit", "event", "digest"})
+"""What an expectation says of jobs without saying how many there are."""
 
 MAX_SHOWN = 200
 """Characters of a digest that are shown."""
@@ -102,18 +105,34 @@ def _difference(
     """Return what of an expectation is not met, and why; None when all is."""
     if rule is None:
         return "rule", f'there is no rule "{name}" to look at'
+    for part, step, error in trial.seen(name).done.refused:
+        if part is Part.ON_FAILURE or not expect.on_failure:
+            return next(iter(expect.places), "do"), f"{step} cannot be run: {error}"
     correlation = trial.rulebook.named(name)
     states = correlation.states if correlation else None
     difference = check(expect, rule, trial.seen(name), 0 if states is None else len(states))
-    if difference is None or not expect.do or len(trial.seen(name).came(Part.DO)) >= expect.do:
+    if difference is None or trial.seen(name).held:
         return difference
-    if trial.seen(name).held:
-        return difference
-    events = [trial.event_of(message) for message in trial.arrived]
-    acted = bool(trial.seen(name).came(Part.DO))
-    reason = why_not(rule, trial.rulebook, events, least_trust, trial.now, acted=acted)
     key, problem = difference
+    came = len(trial.seen(name).came(Part.DO))
+    reason = ""
+    if (expect.do or 0) > came or (expect.do is None and not came and key in _OF_DO):
+        events = [trial.event_of(message) for message in trial.arrived]
+        reason = why_not(rule, trial.rulebook, events, least_trust, trial.now, acted=came > 0)
+    elif key == "tries" and (expect.tries or 0) > trial.seen(name).done.tries:
+        reason = _why_no_more(rule, trial)
     return key, f"{problem}; {reason}" if reason else problem
+
+
+def _why_no_more(rule: Rule, trial: Trial) -> str:
+    """Say why no more processes were started of a rule that acted."""
+    if not any(process_of(step) for part in Part for step in rule.steps(part)):
+        return "the rule starts none"
+    if (due := trial.jobs.next_due()) is not None:
+        return f"more is to come in {due - trial.now:g}s: `advance` the time"
+    if trial.seen(rule.name).done.failed:
+        return "the last try has failed"
+    return "what has succeeded is not tried again: say with `outcome` how it ends"
 
 
 def check(expect: Expect, rule: Rule, seen: Seen, opened: int) -> tuple[str, str] | None:
@@ -136,7 +155,7 @@ def check(expect: Expect, rule: Rule, seen: Seen, opened: int) -> tuple[str, str
         if wanted not in (None, found):
             return what, f"expected `{what}` {wanted} time(s), it was done {found} time(s){more}"
     if expect.tries not in (None, seen.done.tries):
-        return "tries", f"expected {expect.tries} start(s) of processes, there were {seen.done.tries}"
+        return "tries", f"expected {expect.tries} start(s) of processes, there were {seen.done.tries}{why}"
     if expect.held not in (None, seen.held):
         return "held", f"expected that it is held back {expect.held} time(s), it was {seen.held} time(s)"
     if expect.open not in (None, opened):

@@ -24,7 +24,9 @@ _NEAR = 60.0
 or not at all."""
 
 _WHERE = re.compile(r"--> 1:([0-9]+)")
-_EXPECTED = re.compile(r"= expected ([^\n]*)")
+_WORD = re.compile(r"[^\s;,]+")
+_HOLIDAYS = re.compile(r'"[^"]*"|\b(?:(PH)|SH)\b')
+"""Public and school holidays, and the comments in which the words mean nothing."""
 
 
 class HoursError(ValueError):
@@ -75,21 +77,33 @@ def hours_of(text: str, zone: tzinfo, country: str | None = None) -> Hours:
     """Read hours.
 
     Raises:
-        HoursError: the text is no such hours, or the country is not known.
+        HoursError: the text is no such hours, it names holidays that nobody knows, or the country is not known.
     """
     try:
         _parsed(text, country)
     except ParserError as error:
-        where, expected = _WHERE.search(str(error)), _EXPECTED.search(str(error))
-        what = f"; here is wanted {_in_words(expected[1])}" if expected else ""
-        raise HoursError(f"this is not read as opening hours{what}", int(where[1]) - 1 if where else 0) from None
+        raise _unread(text, str(error)) from None
     except UnknownCountryError:
         raise HoursError(f"there is no country {country}; write its ISO code, such as DE") from None
+    for word in _HOLIDAYS.finditer(text):
+        if word[0] == "SH":
+            raise HoursError(
+                'school holidays (SH) are not known here; write their dates: "Jul 25-Sep 05"', word.start()
+            )
+        if word[1] and country is None:
+            problem = 'public holidays (PH) are those of a country; write {hours: "...", country: DE}'
+            raise HoursError(problem, word.start())
     return Hours(text, zone, country)
 
 
-def _in_words(expected: str) -> str:
-    words = ("EOI", "the end"), ("any_rule_separator", ";"), ("rules_modifier", "off"), ("_selector", ""), ("_", " ")
-    for word, ours in words:
-        expected = expected.replace(word, ours)
-    return expected
+def _unread(text: str, error: str) -> HoursError:
+    """Name the word at which the parser stopped; what it expected there are names of its grammar's, and not told."""
+    where = _WHERE.search(error)
+    offset = int(where[1]) - 1 if where else 0
+    word = next((word for word in _WORD.finditer(text) if word.end() > offset), None)
+    if word is None:
+        return HoursError(
+            'something is missing at the end of these opening hours; write e.g. "Mo-Fr 08:00-18:00"', offset
+        )
+    what = f'"{word[0]}", at character {word.start() + 1}, is not read as opening hours'
+    return HoursError(f'{what}; write e.g. "Mo-Fr 08:00-18:00"', word.start())

@@ -6,10 +6,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from parsers.errors import OperatorError, Place
+from rules.networks import fault_of, fault_of_prefix
 from rules.strict_yaml import shown
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def entries_of(lines: Sequence[Line]) -> Entries:
     """Return what a file's lines are: networks when one of them is one, else values.
 
     Raises:
-        OperatorError: networks and other text stand in one list, or an address has bits beyond its prefix.
+        OperatorError: networks and other text stand in one list, or the length of a prefix is wrong.
     """
     networks = networks_among(lines)
     return frozenset(text for text, _ in lines) if networks is None else NetworkSet(networks)
@@ -170,7 +171,7 @@ def networks_among(lines: Sequence[Line]) -> tuple[Network, ...] | None:
     """Return a list's networks; None when it holds none.
 
     Raises:
-        OperatorError: not every entry is one.
+        OperatorError: as `entries_of`.
     """
     found: list[Network] = []
     first: Line | None = None
@@ -184,6 +185,8 @@ def networks_among(lines: Sequence[Line]) -> tuple[Network, ...] | None:
             first = first or line
         if first and other:
             text, place = other
+            if fault := fault_of(text):
+                raise OperatorError(f"{shown(text)} {fault}", place)
             problem = f"{shown(text)} is no network, and {shown(first[0])} in the same list is one; make two lists"
             raise OperatorError(problem, place)
     return tuple(found) if first else None
@@ -197,8 +200,6 @@ def _network(line: Line) -> Network | None:
         return ip_network(text)
     except ValueError:
         pass
-    try:
-        meant = ip_interface(text).network
-    except ValueError:
-        return None
-    raise OperatorError(f"{shown(text)} is an address inside a network; did you mean {meant}?", place)
+    if fault := fault_of_prefix(text):
+        raise OperatorError(f"{shown(text)} {fault}", place)
+    return None

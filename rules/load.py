@@ -10,7 +10,8 @@ from parsers.errors import OperatorError, Place
 from parsers.lowering import CompiledGrammar
 from parsers.message import Trust
 from rules.condition import AllOf, Condition
-from rules.habits import OF_RULE
+from rules.gone_files import warn_of_gone
+from rules.habits import OF_RETRY, OF_RULE
 from rules.job import Part
 from rules.lists import Listed
 from rules.load_capture import as_capture, joined
@@ -76,6 +77,7 @@ class LoadedFile:
         used: where the lists and macros stand that it uses.
         filled: where a step first names a field in `${...}`, by the step's name and the field's.
         off: the names of the rules that are wrong.
+        lost: its own lists whose files cannot be read, and the error of each.
     """
 
     file: str
@@ -87,6 +89,7 @@ class LoadedFile:
     used: frozenset[Place] = frozenset()
     filled: Mapping[tuple[str, str], Place] = field(default_factory=dict)
     off: frozenset[str] = frozenset()
+    lost: Mapping[Listed, OperatorError] = field(default_factory=dict)
 
 
 def load_rules(text: str, file: str, defaults: Defaults) -> LoadedFile:
@@ -123,17 +126,19 @@ def load_rules(text: str, file: str, defaults: Defaults) -> LoadedFile:
     own, used = problems.pieces, frozenset(problems.used)
     doubts = () if problems.count else own.unused(used, former)
     lists = tuple(each for each in own.files() if each not in former.files())
+    lost = {each: error for each, error in own.lost().items() if each not in former.lost()}
     warnings = (*problems.warnings, *doubts)
     return LoadedFile(
         file,
         tuple(rules.values()),
-        problems.errors,
+        (*lost.values(), *problems.errors),
         warnings,
         problems.places,
         lists,
         used,
         problems.filled,
         frozenset(off.difference(rules)),
+        lost,
     )
 
 
@@ -221,6 +226,8 @@ def _as_rule(defaults: Defaults) -> Reader[Rule | None]:
             idempotent = fields.take("idempotent", as_bool(), True)
             trust = fields.take("trust", as_choice(TRUST), None)
             tests = fields.take("test", as_list(as_test), ())
+        for part in (do, undo.steps if undo else (), otherwise, on_failure):
+            warn_of_gone(part, problems)
         if not name or not match:
             return None
         return Rule(
@@ -286,7 +293,7 @@ def _retry(node: Node, problems: Problems) -> Retry:
     usual = Retry()
     if isinstance(node, ScalarNode) and node.text.isdecimal():
         raise OperatorError(f"a mapping is wanted: {{times: {node.text}}}", node.place)
-    with Fields(node, problems, "retry") as fields:
+    with Fields(node, problems, "retry", habits=OF_RETRY) as fields:
         place, bounded = fields.place_of("max"), "max" in fields
         retry = Retry(
             times=fields.take("times", as_int(1, MAX_RETRIES), usual.times),

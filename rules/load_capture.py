@@ -28,7 +28,7 @@ def as_capture(grammars: Mapping[str, CompiledGrammar] | None) -> Reader[tuple[C
 
     def one(node: Node, problems: Problems) -> Condition | None:
         if not isinstance(node, MappingNode):
-            return _regex(MESSAGE)(node, problems)
+            return _regex(MESSAGE, grammars)(node, problems)
         with Fields(node, problems, "capture") as fields:
             name = fields.take("field", as_field(), MESSAGE)
             if "grammar" in fields and "regex" in fields:
@@ -39,7 +39,7 @@ def as_capture(grammars: Mapping[str, CompiledGrammar] | None) -> Reader[tuple[C
                 fields.pop("regex")
                 return found
             fields.pop("grammar")
-            return fields.require("regex", _regex(name), 'or "grammar"')
+            return fields.require("regex", _regex(name, grammars), 'or "grammar"')
 
     def read(node: Node, problems: Problems) -> tuple[Condition, ...]:
         found = as_list(one, least=1)(node, problems) if isinstance(node, SequenceNode) else (one(node, problems),)
@@ -56,9 +56,14 @@ def joined(match: Condition, captures: tuple[Condition, ...]) -> Condition:
     return parts[0] if len(parts) == 1 else AllOf(parts)
 
 
-def _regex(name: str) -> Reader[Condition]:
+def _regex(name: str, grammars: Mapping[str, CompiledGrammar] | None) -> Reader[Condition]:
     def read(node: Node, problems: Problems) -> Condition:
         pattern = compiled(scalar_of(node, "a regular expression with named groups"), problems)
+        if grammars is not None and pattern.pattern in grammars:
+            written = f"{{grammar: {pattern.pattern}}}"
+            raise OperatorError(
+                f"this is a regular expression, and captures nothing; a grammar is {written}", node.place
+            )
         if not pattern.groupindex:
             advice = "(?P<NAME>...) instead of (...)" if pattern.groups else "(?P<user_name>...)"
             raise OperatorError(f"it captures nothing; name a group: {advice}", node.place)

@@ -8,7 +8,8 @@ from ipaddress import ip_network
 from typing import Literal
 
 from parsers.errors import OperatorError, Place
-from parsers.fields import INTEGERS, KNOWN
+from parsers.fields import INTEGERS, KNOWN, is_reserved
+from parsers.grammars.aliases import ALIASES, field_name
 from rules.condition import (
     AllOf,
     AnyOf,
@@ -48,6 +49,11 @@ FIELD = r"@?[A-Za-z_][^\s${}]*"
 
 _BROKEN_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){2,}(?:/[0-9]*)?", re.ASCII)
 
+_STARRED_ADDRESS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){0,2}(?:\.\*){1,3}", re.ASCII)
+
+_ANY_TEXT = re.compile(r"(?<![\w*])\.\*|\.\*(?=[\w ])")
+"""What a regular expression has for any text, and hardly a shell pattern."""
+
 ALIKE = 0.87
 """How like a known field's name an unknown one must be to pass for its misspelling."""
 
@@ -81,10 +87,15 @@ def as_field(wanted: str = "a field's name") -> Reader[str]:
 
 
 def check_field(name: str, place: Place, problems: Problems) -> None:
-    """Refuse a field's name that is nearly a known one, unless the file makes it or `fields` names it."""
+    """Refuse a field's name that is nearly a known one, and warn of others that no message has.
+
+    What the file makes and what `fields` names is right.
+    """
     if problems.fields is None or name in KNOWN or name in problems.fields or name in problems.pieces.fields:
         return
-    declared = f'; if senders really have it, declare it: "fields: [{name}]"'
+    declare = f'declare it: "fields: [{name}]"'
+    declared = f"; if senders really have it, {declare}"
+    made = f"; if a rule or a grammar makes it, {declare}"
     bare, bar, operator = name.partition("|")
     if bar:
         known = {"startswith": "glob", "endswith": "glob", "re": "regex", "cidr": "in"}.get(operator, operator)
@@ -92,8 +103,10 @@ def check_field(name: str, place: Place, problems: Problems) -> None:
         problems.error(f"what the field must be stands behind the colon: {advice}{declared}", place)
     elif near := did_you_mean(name, KNOWN, ALIKE):
         problems.error(f'"{name}" is a field nobody knows{near}{declared}', place)
-    elif usual := OF_FIELD.get(name.lower()):
-        problems.warn(f'the field "{name}" is called {usual} here{declared}', place)
+    elif usual := OF_FIELD.get(name.lower()) or ALIASES.get(name.lower()):
+        problems.warn(f'the field "{name}" is called {usual} here{made}', place)
+    elif (called := field_name(name)) != name and not is_reserved(name):
+        problems.warn(f'no message has a field "{name}": what a sender calls so is {called} here{made}', place)
 
 
 def _entry(entry: Entry, problems: Problems) -> Condition | None:
@@ -207,16 +220,35 @@ def _doubt(name: str, node: ScalarNode, problems: Problems) -> None:
     """
     if name.endswith(".ip") and _BROKEN_ADDRESS.fullmatch(node.text) and not _is_network(node.text):
         raise OperatorError(f"{shown(node.text)} is no address", node.place)
+    if name.endswith(".ip") and (network := starred_network(node.text)):
+        raise OperatorError(f"{shown(node.text)} is no address; for a network write {{in: [{network}]}}", node.place)
     if (piece := _piece(node)) and piece in problems.pieces.lists:
         problems.warn(f"this is compared as text; for a value of the list write {{in: {node.text}}}", node.place)
     elif name in INTEGERS and not node.text.lstrip("-").isdecimal():
         problems.warn(f"{name} is a number and is never {shown(node.text)}", node.place)
     elif "/" in node.text and _is_network(node.text):
         problems.warn(f"this is compared as text; for a network write {{in: [{node.text}]}}", node.place)
-    elif node.plain and "*" in node.text:
-        problems.warn(
-            f"the star is compared as it stands; for a pattern write {{glob: {shown(node.text)}}}", node.place
-        )
+    elif "*" in node.text:
+        problems.warn(f"the star is compared as it stands; {_instead_of_stars(node.text)}", node.place)
+
+
+def _instead_of_stars(text: str) -> str:
+    """Say what to write for what a text with stars probably means, and for what it says."""
+    literal = f"for the star itself {{glob: {shown(text.replace('[', '[[]').replace('*', '[*]'))}}}"
+    if not text.strip("*"):
+        return f"for any value write {{exists: true}}, {literal}"
+    if _ANY_TEXT.search(text):
+        return f"for a regular expression write {{regex: {shown(text)}}}, {literal}"
+    return f"for a pattern write {{glob: {shown(text)}}}, {literal}"
+
+
+def starred_network(text: str) -> str | None:
+    """Return the network that is meant by an address with stars: `192.0.2.*`; None for any other text."""
+    if not _STARRED_ADDRESS.fullmatch(text):
+        return None
+    known = text.partition(".*")[0].split(".")
+    network = f"{'.'.join((*known, '0', '0', '0')[:4])}/{8 * len(known)}"
+    return network if _is_network(network) else None
 
 
 def _is_network(text: str) -> bool:
@@ -300,8 +332,7 @@ def _contains(name: str) -> Reader[Condition]:
 
 def _regex(name: str) -> Reader[Condition]:
     def read(node: Node, problems: Problems) -> Condition:
-        scalar = scalar_of(node, "a regular expression")
-        return Matches(name, compiled(scalar, problems))
+        return Matches(name, compiled(scalar_of(node, "a regular expression"), problems))
 
     return read
 

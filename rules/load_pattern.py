@@ -7,9 +7,10 @@ import warnings
 
 import regex
 
-from parsers.errors import OperatorError, Place
+from parsers.errors import OperatorError
 from parsers.fields import field_of_group, is_reserved
 from rules.backtracking import weakness
+from rules.habits import foreign_in
 from rules.schema import Problems
 from rules.searching import LIMIT
 from rules.spelled_out import UnspeakableError
@@ -26,6 +27,8 @@ _ADVICE = (
 )
 """What to do, by what `re` says is wrong."""
 
+_WRONG_GROUP = re.compile(r"bad character in group name '([A-Za-z_][^']*)'")
+
 
 def compiled(node: ScalarNode, problems: Problems) -> re.Pattern[str]:
     """Read and check a regular expression; an error points at the character that is wrong.
@@ -34,6 +37,9 @@ def compiled(node: ScalarNode, problems: Problems) -> re.Pattern[str]:
     text is a warning, for then the search is stopped in time and told.
     """
     pattern = _read(node, problems)
+    if foreign := foreign_in(node.text):
+        offset, problem = foreign
+        raise OperatorError(problem, node.place_of(offset))
     try:
         weak = weakness(pattern)
     except UnspeakableError as error:
@@ -56,10 +62,6 @@ def compiled(node: ScalarNode, problems: Problems) -> re.Pattern[str]:
 
 
 def _read(node: ScalarNode, problems: Problems) -> re.Pattern[str]:
-    def at(offset: int) -> Place:
-        moved = 0 if node.inset is None else node.inset + offset
-        return Place(node.place.file, node.place.line, node.place.column + moved)
-
     with warnings.catch_warnings(record=True) as doubts:
         warnings.simplefilter("always")
         re.purge()  # a pattern that was compiled before is not warned of again
@@ -68,8 +70,11 @@ def _read(node: ScalarNode, problems: Problems) -> re.Pattern[str]:
         except re.error as error:
             where = f" at character {error.pos + 1} of the pattern" if error.pos is not None else ""
             advice = next((advice for part, advice in _ADVICE if part in error.msg), "")
+            if wrong := _WRONG_GROUP.fullmatch(error.msg):
+                group = re.sub(r"\W+", "_", wrong[1])
+                advice = f"; write (?P<{group}>...), which fills {field_of_group(group)}"
             problem = f"the regular expression is wrong: {error.msg}{where}{advice}"
-            raise OperatorError(problem, at(error.pos or 0)) from None
+            raise OperatorError(problem, node.place_of(error.pos or 0)) from None
         except (OverflowError, RecursionError) as error:
             raise OperatorError(f"the regular expression is too large: {error}", node.place) from None
     for doubt in doubts:
@@ -77,5 +82,6 @@ def _read(node: ScalarNode, problems: Problems) -> re.Pattern[str]:
     for group in pattern.groupindex:
         if is_reserved(filled := field_of_group(group)):
             offset = max(0, node.text.find(f"(?P<{group}>"))
-            raise OperatorError(f'the group "{group}" would fill {filled}, which is the gateway\'s own', at(offset))
+            problem = f'the group "{group}" would fill {filled}, which is the gateway\'s own'
+            raise OperatorError(problem, node.place_of(offset))
     return pattern

@@ -11,17 +11,14 @@ from parsers.errors import OperatorError, Place
 from rules.condition import Scalar
 from rules.expression import PIECE
 from rules.lists import Listed, lines_of, networks_among
-from rules.load_condition import FIELD, as_condition
+from rules.load_condition import FIELD, as_condition, starred_network
 from rules.pieces import Macro, NamedList, Pieces
 from rules.schema import Fields, Problems, Reader, SpoiltError, as_list, mapping_of, nearest, scalar_of
 from rules.strict_yaml import Entry, MappingNode, Node, ScalarNode, SequenceNode, shown
 from rules.values import as_text
 
-ReadFile = Callable[[str, Place], tuple[str, str]]
-"""Reads a list's file, named as in the configuration; returns its absolute path and its text.
-
-Raises OperatorError, with the place, when it cannot be read.
-"""
+ReadFile = Callable[[str, Place], tuple[str, str | OperatorError]]
+"""Reads a list's file, named as in the configuration; returns its absolute path, and its text or why it has none."""
 
 
 def take_pieces(fields: Fields, outer: Pieces, read_file: ReadFile | None) -> Pieces:
@@ -102,6 +99,8 @@ class _Lists:
                 others.append(self._other(scalar.text[1:], scalar.place))
             else:
                 own.append(scalar)
+                if network := starred_network(scalar.text):
+                    raise OperatorError(f"{shown(scalar.text)} is no network; write {network}", scalar.place)
         networks = networks_among([(scalar.text, scalar.place) for scalar in own])
         values: Sequence[Scalar] = () if networks else [value for each in own if (value := each.value()) is not None]
         found = NamedList(
@@ -150,7 +149,15 @@ class _Lists:
         if self._read_file is None:
             raise OperatorError("a list cannot stand in a file here", place)
         path, text = self._read_file(name, place)
-        return NamedList(node.place, files=(Listed(self._under_way[-1], path, lines_of(text, path)),))
+        called = self._under_way[-1]
+        try:
+            if isinstance(text, OperatorError):
+                raise text
+            listed = Listed(called, path, lines_of(text, path))
+        except OperatorError as error:
+            lost = OperatorError(f"{shown(called)}: {error.problem}", error.place)
+            return NamedList(node.place, files=(Listed(called, path),), wrong=True, lost=lost)
+        return NamedList(node.place, files=(listed,))
 
 
 def _as_macros(outer: Pieces) -> Reader[None]:

@@ -147,8 +147,8 @@ def _argument(node: ScalarNode, problems: Problems, *, program: bool, script: Sc
         if script:
             own = f" (a variable of the script's own is $${{{match[2]}}})" if match[2].isupper() else ""
             raise OperatorError(
-                f"{match[0]} would become part of this script, and so the text of an event a command{own}; "
-                f"pass it as an argument: {script.instead}",
+                f"{match[0]} would become part of this script, and so the text of an event a command{own}; pass it "
+                f"as an argument of its own: {script.instead(match[0])}, or read the event, JSON, from standard input",
                 _at(node, match.start()),
             )
         place = _at(node, match.start())

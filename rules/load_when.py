@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from parsers.errors import OperatorError, Place
+from parsers.errors import OperatorError
 from rules.habits import OF_WHEN
 from rules.hours import Hours, HoursError, hours_of
 from rules.load_condition import as_condition, as_field
@@ -267,7 +267,10 @@ def as_hours(zone: tzinfo) -> Reader[tuple[Hours, ...]]:
         if isinstance(node, MappingNode):
             with Fields(node, problems) as fields:
                 where = fields.take("zone", _zone, zone)
+                named = "country" in fields
                 country = fields.take("country", _country, None)
+                if named and country is None:
+                    raise SpoiltError("")
                 hours = fields.require("hours", _hours(where, country), 'e.g. "Mo-Fr 08:00-18:00"')
             if hours is None:
                 raise SpoiltError("")
@@ -283,9 +286,8 @@ def _hours(zone: tzinfo, country: str | None) -> Reader[Hours]:
         try:
             return hours_of(text, zone, country)
         except HoursError as error:
-            inset = node.inset if isinstance(node, ScalarNode) else None
-            place = node.place if inset is None else _moved(node.place, inset + error.offset)
-            raise OperatorError(f'{shown(text)}: {error}; write e.g. "Mo-Fr 08:00-18:00"', place) from None
+            place = node.place_of(error.offset) if isinstance(node, ScalarNode) else node.place
+            raise OperatorError(f"{shown(text)}: {error}", place) from None
 
     return read
 
@@ -297,10 +299,6 @@ def _country(node: Node, problems: Problems) -> str:
     except HoursError as error:
         raise OperatorError(str(error), node.place) from None
     return country
-
-
-def _moved(place: Place, columns: int) -> Place:
-    return Place(place.file, place.line, place.column + columns)
 
 
 def _zone(node: Node, problems: Problems) -> ZoneInfo:

@@ -19,6 +19,7 @@ class NamedList:
         networks: the same; a list of them has no values.
         files: lists that stand in files of their own.
         wrong: it does not load, and that is noted where it stands.
+        lost: why the file that it stands in cannot be read; it is wrong then, and noted nowhere else.
     """
 
     place: Place
@@ -26,6 +27,7 @@ class NamedList:
     networks: tuple[Network, ...] = ()
     files: tuple[Listed, ...] = ()
     wrong: bool = False
+    lost: OperatorError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,12 @@ class Pieces:
     used: frozenset[Place] = frozenset()
 
     def files(self) -> tuple[Listed, ...]:
-        """Return the lists that stand in files, each once."""
-        return tuple(dict.fromkeys(each for one in self.lists.values() for each in one.files))
+        """Return the lists that stand in files which could be read, each once."""
+        return tuple(dict.fromkeys(each for one in self.lists.values() if not one.wrong for each in one.files))
+
+    def lost(self) -> dict[Listed, OperatorError]:
+        """Return the lists that stand in files which cannot be read, and why not."""
+        return {each: one.lost for one in self.lists.values() if one.lost for each in one.files}
 
     def unused(self, used: Collection[Place], hidden: Pieces | None = None) -> Iterator[OperatorError]:
         """Yield a warning about each that nothing uses.

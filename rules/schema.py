@@ -117,7 +117,8 @@ class Fields:
     Attributes:
         name: what the mapping is called in errors (`"when"`); None for the file's own keys.
         usual: what stands for keys that are absent; a key whose value is null or [] takes it away.
-        habits: what other programs call a key, and what it is called here.
+        habits: what other programs call a key, and what it is called here; or, where it stands elsewhere, what to write
+            (`key: value`).
     """
 
     def __init__(
@@ -155,6 +156,9 @@ class Fields:
         if meant in self._known:
             self._missing.pop(meant, None)
             return f'; write "{meant}"'
+        if meant is not None and ":" in meant:
+            self._missing.pop(meant.partition(":")[0], None)
+            return f"; write {meant}"
         near = nearest(key, self._known)
         if near:
             self._missing.pop(near, None)

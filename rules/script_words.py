@@ -18,11 +18,15 @@ class ScriptWord:
 
     Attributes:
         index: its place in the command.
-        instead: a command that gets a field as an argument, as advice.
+        example: a command whose script gets `${message}` as an argument.
     """
 
     index: int
-    instead: str
+    example: str
+
+    def instead(self, filled: str) -> str:
+        """Return a command whose script gets what is filled in (`${field}`) as an argument, as advice."""
+        return self.example.replace("${message}", filled)
 
 
 @dataclass(frozen=True, slots=True)

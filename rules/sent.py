@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
+from parsers.envelopes.rfc3164 import parse_rfc3164
 from parsers.event import Event, FieldValue, printable_value
 from parsers.message import Batch, Message, Origin, Trust, one_frame
 from parsers.parse import Parser
@@ -36,11 +38,19 @@ def batches(send: Send, now: float) -> Iterator[Batch]:
 
 
 def frame_of(text: str, now: float) -> bytes:
-    """Put an RFC 3164 header before a text that has none of its own."""
+    """Put before a text what it lacks of an RFC 3164 header: only PRI where it is a line of a log file."""
     if not text.startswith("<"):
         stamp = datetime.fromtimestamp(now, UTC)
-        text = f"<13>{stamp:%b} {stamp.day:2d} {stamp:%H:%M:%S} {HOST} {text}"
+        header = "" if _has_time(text) else f"{stamp:%b} {stamp.day:2d} {stamp:%H:%M:%S} {HOST} "
+        text = f"<13>{header}{text}"
     return text.encode("utf-8", "surrogateescape")
+
+
+@lru_cache(100)  # a test sends the same text often
+def _has_time(text: str) -> bool:
+    """Tell whether a text begins with a header's time stamp."""
+    envelope = parse_rfc3164(text, 0, None, 0.0, UTC)
+    return envelope is not None and envelope.timestamp is not None
 
 
 def message_of(fields: Mapping[str, FieldValue], received: float, send: Send) -> Message:

@@ -52,6 +52,12 @@ class ScalarNode:
             return _CONSTANTS[self.text]
         return int(self.text) if _INTEGER.fullmatch(self.text) else self.text
 
+    def place_of(self, offset: int) -> Place:
+        """Return where a character of the text stands; where that is not known, where the value begins."""
+        if self.inset is None:
+            return self.place
+        return Place(self.place.file, self.place.line, self.place.column + self.inset + offset)
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceNode:

@@ -42,6 +42,7 @@ class Done:
         emitted: the fields of every event that was emitted.
         subjects: of every mail.
         steps: the names of all steps that were begun.
+        refused: the attempts that were not begun, for a value cannot be filled in: part, step, and why.
     """
 
     commands: list[list[str] | FillError] = field(default_factory=list)
@@ -51,6 +52,7 @@ class Done:
     emitted: list[Mapping[str, FieldValue]] = field(default_factory=list)
     subjects: list[str] = field(default_factory=list)
     steps: set[str] = field(default_factory=set)
+    refused: list[tuple[Part, str, FillError]] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -163,6 +165,7 @@ class TrialJobs:
             elif isinstance(step, Decrypt | Delete | Move):
                 fill(step.file, event, options=True)
         except FillError as error:
+            done.refused.append((run.job.part, step.name, error))
             if isinstance(step, Task):
                 done.commands.append(error)
             return Outcome("", Ending.REFUSED, error=str(error))

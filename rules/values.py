@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
 import durationpy
 
 from parsers.errors import OperatorError
 from rules.condition import Network
+from rules.networks import fault_of
 from rules.schema import Problems, Reader, did_you_mean, scalar_of
 from rules.strict_yaml import Node, ScalarNode, shown
 
@@ -198,11 +199,9 @@ def as_network() -> Reader[Network]:
         try:
             return ip_network(node.text)
         except ValueError:
-            try:
-                meant = f"; did you mean {ip_interface(node.text).network}?"
-            except ValueError:
-                meant = ""
-            raise OperatorError(f"{wanted} is wanted, not {shown(node.text)}{meant}", node.place) from None
+            fault = fault_of(node.text)
+            problem = f"{shown(node.text)} {fault}" if fault else f"{wanted} is wanted, not {shown(node.text)}"
+            raise OperatorError(problem, node.place) from None
 
     return leaf(wanted, convert)
 

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what was found; 0 when all is well, 1 for errors and failed tests."""
-    report = check(configuration(args.file), coverage=args.coverage)
+    report = check(configuration(args.file, "gateway check "), coverage=args.coverage)
     if args.json:
         print(json_line(report.to_dict()))
     else:
@@ -57,8 +57,12 @@ def usual_configuration() -> Path | None:
     return next((file for file in (USUAL, INSTALLED) if _is_there(file)), None)
 
 
-def configuration(file: Path | None) -> Path:
+def configuration(file: Path | None, option: str = "--config ") -> Path:
     """Return the configuration file; a folder stands for the gateway.yaml in it, None for the usual one.
+
+    Args:
+        file: as it was named.
+        option: what stands before its name in the command.
 
     Raises:
         OperatorError: there is none.
@@ -67,7 +71,8 @@ def configuration(file: Path | None) -> Path:
         file = usual_configuration()
         if file is None:
             near = sorted(Path().glob("*/gateway.yaml"))
-            advice = f"did you mean {near[0]}?" if near else "`gateway init DIR` makes one"
+            named = f"did you mean `{option}{near[0]}`?" if near else f"name one with `{option}FILE`"
+            advice = named if near else f"{named}; `gateway init DIR` makes one"
             raise OperatorError(f"there is no configuration, neither {USUAL} here nor {INSTALLED}; {advice}")
         return file
     if os.path.isdir(file):  # noqa: PTH112 -- False too for what is out of reach, which its reader tells

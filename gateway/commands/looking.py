@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -69,7 +70,10 @@ def state_folder(args: argparse.Namespace) -> Path:
     from gateway.config import load
 
     with in_one_line():
-        return load(configuration(args.config)).state
+        config = load(configuration(args.config))
+    for lost in config.pieces.lost().values():
+        print(f"warning: {lost}; the rules that use the list are off", file=sys.stderr)
+    return config.state
 
 
 @contextmanager

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from gateway.commands.looking import Cell, add_json, add_where, iso, look, roughly, stamp, table
+from gateway.commands.looking import Cell, add_json, add_where, iso, job_for_json, look, roughly, stamp, table
 from gateway.commands.terminal import BAD, DIM, DOUBTFUL, GOOD, Page, json_line
 
 if TYPE_CHECKING:
     from gateway.control.client import Running
     from gateway.control.offline import Offline
     from gateway.control.values import OpenState
+    from gateway.jobs.records import JobRecord
 
 HELP = "list what rules have opened and not yet undone (bans, outages), and undo it now"
 
@@ -67,7 +68,7 @@ def _list(inside: Running | Offline, args: argparse.Namespace) -> int:
         for state in states:
             print(json_line(_for_json(state)))
     elif states:
-        table(page, ("RULE", "KEY", "SINCE", "CLOSES", "TIMES"), [_row(state, now) for state in states])
+        table(page, ("RULE", "KEY", "SINCE", "DO", "CLOSES", "TIMES"), [_row(state, now) for state in states])
     else:
         page.line(f"no state is open{f' of the rule {args.rule}' if args.rule else ''}")
     return say_damages(damages)
@@ -81,6 +82,7 @@ def _for_json(state: OpenState) -> dict[str, object]:
         "since": iso(record.created),
         "closes": iso(record.due),
         "times": state.times,
+        "do": None if state.do is None else job_for_json(state.do),
         "closing": record.state.value == "running" or bool(record.attempt),
         "problem": record.problem,
         "job": record.job.id,
@@ -92,7 +94,19 @@ def _row(state: OpenState, now: float) -> tuple[Cell, ...]:
 
     record = state.record
     since = f"{stamp(record.created, now)} ({roughly(now - record.created)})"
-    return record.job.rule, show_key(record.job.key), since, _closes(state, now), str(state.times)
+    key, times = show_key(record.job.key), str(state.times)
+    return record.job.rule, key, since, _do(state.do, now), _closes(state, now), times
+
+
+def _do(do: JobRecord | None, now: float) -> Cell:
+    """Say why what the rule does is not done yet; nothing where that is over."""
+    if do is None:
+        return ""
+    if do.state.value == "running":
+        return "runs again" if do.problem else "runs", DOUBTFUL
+    if do.problem:
+        return f"failed, next try in {roughly(max(0.0, do.due - now))}", BAD
+    return "waits for its turn", DOUBTFUL
 
 
 def _closes(state: OpenState, now: float) -> Cell:

@@ -61,7 +61,7 @@ def write_schemas(folder: Path) -> list[Path]:
 def _write(file: Path, text: str, *, make_folder: bool = False) -> None:
     try:
         if make_folder:
-            file.parent.mkdir(exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
     except OSError as error:
         raise OperatorError(f"the schema cannot be written: {error.strerror}", Place(str(file))) from error

@@ -168,8 +168,15 @@ def find_open_states(database: Database, query: OpenQuery) -> OpenPage:
     """Return one page of the open states, the newest first."""
     times = database.openings(0.0)
     records = database.jobs(states=LIVE, rule=query.rule, part=Part.UNDO, before=query.before, limit=OPEN_PAGE)
-    states = (OpenState(record, times.get((record.job.rule, record.job.key), 1)) for record in records)
-    return OpenPage(tuple(states), records[-1].number if len(records) == OPEN_PAGE else None, _damages(database))
+
+    def state(record: JobRecord) -> OpenState:
+        """Join an undo with the `do` of the same event."""
+        job = record.job
+        do = next((live for live in database.live(job.rule, job.key) if live.cause == record.cause), None)
+        return OpenState(record, times.get((job.rule, job.key), 1), do)
+
+    following = records[-1].number if len(records) == OPEN_PAGE else None
+    return OpenPage(tuple(map(state, records)), following, _damages(database))
 
 
 def find_open_state(database: Database, rule: str | None, key: tuple[str, ...]) -> JobRecord:

@@ -246,19 +246,28 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class OpenState:
-    """A state that a rule opened and that is not undone yet; `times` is how often it was opened until now."""
+    """A state that a rule opened and that is not undone yet.
+
+    Attributes:
+        record: the job that undoes it.
+        times: how often it was opened until now.
+        do: the job of `do` that belongs to it, as long as that waits, runs or is tried again; None: it is over.
+    """
 
     record: JobRecord
     times: int
+    do: JobRecord | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
-        return {**job_to_dict(self.record), "times": self.times}
+        do = None if self.do is None else job_to_dict(self.do)
+        return {**job_to_dict(self.record), "times": self.times, "do": do}
 
     @classmethod
     def from_dict(cls, values: Values) -> OpenState:
         """Take one apart."""
-        return cls(job_from_dict(values), int(values["times"]))
+        do = values.get("do")
+        return cls(job_from_dict(values), int(values["times"]), None if do is None else job_from_dict(do))
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,26 @@ class ListEmptied(Notice):
 
 
 @dataclass(frozen=True, slots=True)
+class ListLost(Notice):
+    """The file of a list cannot be read, and never could since the gateway started: the rules that use it are off."""
+
+    level = "error"
+    words = "the list {name} cannot be read, and what uses it is off until it can: {problem}"
+    name: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListFound(Notice):
+    """The file of a list that was lost can be read; what uses the list comes on with a reload."""
+
+    words = "the list {name} can be read now: {path} holds {entries:line}"
+    name: str
+    entries: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class ListKept(Notice):
     """The file of a list has become wrong, or is gone; the rules go on with what stood in it before."""
 

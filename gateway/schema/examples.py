@@ -34,7 +34,7 @@ _TEXT: Schema = {"type": ["string", "number", "boolean"], "minLength": 1}
 
 _SEND = either(
     "What comes in: a message's text, as it stands behind the header or whole, or several, or the fields of an event.",
-    about("A text such as `sshd[7]: ...`, or a whole message that begins with <.", _TEXT),
+    about("A text such as `sshd[7]: ...`, a line of a log file, or a whole message that begins with <.", _TEXT),
     listed("Several, one after the other.", _TEXT, least=1),
     about(
         "The fields of an event; what is known of the sender stands beside it, under trust.",

@@ -180,7 +180,7 @@ SUPPRESS = either(
     examples=["10m", {"for": "1h", "by": ["host.name"]}, {"for": "window"}],
 )
 
-_HOURS_TEXT = text("Hours as OpenStreetMap writes opening hours.", r".+", examples=["Mo-Fr 08:00-18:00; PH off"])
+_HOURS_TEXT = text("Hours as OpenStreetMap writes opening hours.", r".+", examples=["Mo-Fr 08:00-18:00"])
 
 _HOURS = either(
     "Hours of the calendar.",

@@ -120,7 +120,10 @@ def test_a_configuration_that_is_not_there(
     (folder / "gateway.yaml").rename(folder / "conf" / "gateway.yaml")
     monkeypatch.chdir(folder)
     assert main(["check"]) == 1
-    assert "did you mean conf/gateway.yaml?" in capsys.readouterr().err
+    assert "did you mean `gateway check conf/gateway.yaml`?" in capsys.readouterr().err
+    for command in ("jobs", "open", "events"):
+        assert main([command]) == 1
+        assert "did you mean `--config conf/gateway.yaml`?" in capsys.readouterr().err
     assert main(["check", "nowhere.yaml"]) == 1
     assert "nowhere.yaml: this configuration does not exist; `gateway init DIR` makes one" in capsys.readouterr().err
 
@@ -131,8 +134,11 @@ def test_where_an_installed_configuration_is(folder: Path, monkeypatch: pytest.M
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     monkeypatch.setattr(check, "INSTALLED", installed)
-    nowhere = f"there is no configuration, neither gateway.yaml here nor {installed}; `gateway init DIR` makes one"
-    commands = (["check"], ["jobs"], ["events"], ["journal", "status"], ["account", "list"])
+    nowhere = f"there is no configuration, neither gateway.yaml here nor {installed}; name one with "
+    advice = "; `gateway init DIR` makes one"
+    assert f"{nowhere}`gateway check FILE`{advice}" in run("check").err
+    nowhere += f"`--config FILE`{advice}"
+    commands = (["jobs"], ["open"], ["events"], ["journal", "status"], ["account", "list"])
     assert [nowhere in run(*words).err for words in commands] == [True] * len(commands)
     installed.parent.mkdir()
     for file in (folder / "gateway.yaml", folder / "rules.yaml"):

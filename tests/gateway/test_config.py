@@ -234,7 +234,10 @@ def test_a_rule_file_that_cannot_be_read_is_one_error_of_its_own(folder: Path) -
         ('sources: {s: {tcp: "[10.0.0.1]:514"}}\n', 'g.yaml:1:20: "tcp": brackets are for IPv6 addresses'),
         ("sources: {s: {tcp: 1, framing: octett}}\n", 'g.yaml:1:32: "framing": one of lines, octet, auto, nul'),
         ("sources: {s: {tcp: 1, max_frame: 100}}\n", 'g.yaml:1:34: "max_frame": a size from 480 to'),
-        ("sources: {s: {tcp: 1, trusted: [10.0.0.1/8]}}\n", "g.yaml:1:33: a network such as 10.0.0.0/8"),
+        (
+            "sources: {s: {tcp: 1, trusted: [10.0.0.1/8]}}\n",
+            'g.yaml:1:33: "10.0.0.1/8" is an address inside a network; did you mean 10.0.0.0/8?',
+        ),
         ("sources: {s: {tcp: 1, time_zone: Europe/Zurick}}\n", 'did you mean "Europe/Zurich"?'),
         ("sources: {s: {udp: 1, framing: lines}}\n", 'g.yaml:1:23: unknown key "framing" in "s"; known are'),
         (f"sources: {{s: {{unix: {'x' * 200}}}}}\n", "is too long for a socket's path (at most 107 octets)"),

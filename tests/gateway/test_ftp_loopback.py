@@ -27,6 +27,7 @@ from gateway.sources.admission import Admission, AdmittingFactory
 from gateway.sources.ftp.factory import FtpFactory
 from gateway.tls_context import server_context
 from tests.gateway.ftp_stand_ins import PASSWORD, PasswordLogins
+from tests.gateway.outgoing_peers import until
 from tests.gateway.test_ftp import SOURCE
 from tests.made_certificates import SERVER, make
 
@@ -76,6 +77,7 @@ class Loopback(TestCase):
         """Listen."""
         from twisted.internet import reactor  # noqa: TID251 -- real sockets need the real one
 
+        self.reactor = reactor
         self.logins = PasswordLogins()
         self.notices: list[Notice] = []
         folder = TemporaryDirectory()
@@ -228,6 +230,7 @@ class Loopback(TestCase):
                     ftp.close()
 
         yield self.run_client(client)
+        yield until(lambda: len(self.logins.kept.aborted) == 6, self.reactor)
         yield self.admission.close()
         assert self.logins.kept.files == {}
         assert self.logins.kept.aborted == ["the control connection is gone"] * 6

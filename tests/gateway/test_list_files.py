@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from gateway import clock
 from gateway.config import ConfigErrors, load, read_rules
 from gateway.list_files import LOOK, MAX_UNREST, ListFiles
-from gateway.loading import load_all
+from gateway.loading import load_again, load_all
 from gateway.notices.jobs import GatewayFault
-from gateway.notices.rules import ListEmptied, ListKept, ListRead
+from gateway.notices.rules import ListEmptied, ListFound, ListKept, ListRead
 from rules.lists import Listed
 from tests.gateway.drop_stand_ins import InlineReactor, InlineThreads
+from tests.gateway.kept import fill
+from tests.gateway.online import run
 from tests.gateway.told import Told
 
 SOURCES = "sources: {syslog: {tcp: 1514}}\n"
@@ -30,9 +33,14 @@ class Watch:
         config.write_text(SOURCES + "lists: {staff: {file: staff.txt}}")
         (self.listed,) = load(config).pieces.files()
         self.told, self.clock = Told(), InlineReactor()
-        self.service = ListFiles(self.clock, InlineThreads(), self.told)
+        self.reloads = 0
+        self.service = ListFiles(self.clock, InlineThreads(), self.told, self.reload)
         self.service.follow([self.listed])
         self.service.startService()
+
+    def reload(self) -> None:
+        """Count how often it is asked for."""
+        self.reloads += 1
 
     def write(self, text: str) -> None:
         """Change the file, so that its time changes however coarse the clock of the file system is."""
@@ -171,14 +179,61 @@ def test_lists_and_macros_of_the_configuration_reach_the_rules(tmp_path: Path) -
     ]
 
 
-def test_a_list_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    """In the configuration it refuses the whole, in a rule file its rules are off."""
+@pytest.mark.parametrize(
+    ("of_all", "of_rules", "place"),
+    [
+        ("lists: {a: {file: gone.txt}}", "{}", "gateway.yaml:3:19"),
+        ("", "{a: {file: gone.txt}}", "r.yaml:1:19"),
+    ],
+)
+def test_a_list_that_is_not_there_turns_off_what_uses_it(
+    tmp_path: Path, of_all: str, of_rules: str, place: str
+) -> None:
+    """The rest loads; a gateway that runs refuses such a reload."""
+    rules = "rules: [{rule: r, match: {}, unless: user.name in $a}, {rule: s, match: {}}]"
+    path = config(tmp_path, of_all, f"lists: {of_rules}\n{rules}")
+    loaded = load_all(path)
+    assert [rule.name for rule in loaded.rules] == ["s"]
+    (error,) = loaded.errors
+    assert str(error).endswith(f'{place}: "a": {tmp_path}/gone.txt does not exist')
+    ((listed, same),) = loaded.lost.items()
+    assert (listed.path, same) == (str(tmp_path / "gone.txt"), error)
+    assert loaded.lists == ()
+    assert ["off as well, for the list $a is wrong" in str(warning) for warning in loaded.warnings] == [True]
     with pytest.raises(ConfigErrors) as caught:
-        load(config(tmp_path, "lists: {a: {file: gone.txt}}"))
-    assert f'gateway.yaml:3:19: "a": {tmp_path}/gone.txt ' in str(caught.value)
-    path = config(tmp_path, "", "lists: {a: {file: gone.txt}}\nrules: [{rule: r, match: {x: {in: $a}}}]")
-    (file,) = read_rules(load(path))
-    assert f'r.yaml:1:19: "a": {tmp_path}/gone.txt ' in str(file.errors[0])
+        load_again(path)
+    assert str(caught.value) == str(error)
+    (tmp_path / "gone.txt").write_text("x\n")
+    assert len(load_again(path).rules) == 2
+
+
+def test_what_was_lost_comes_back_with_a_reload(watch: Watch) -> None:
+    """It is asked for once all that was lost can be read; that it is wrong in another way meanwhile is said."""
+    one, other = (watch.file.with_name(name) for name in ("one", "other"))
+    watch.service.follow([watch.listed], [Listed("a", str(one)), Listed("b", str(other))])
+    watch.looks(5)
+    assert not watch.told  # who made the service follow them has said so
+    one.write_text("10.0.0.0/8\nx\n")
+    watch.looks(4)
+    (lost,) = watch.told
+    assert str(lost).startswith(f"the list a cannot be read, and what uses it is off until it can: {one}:2:1: ")
+    one.write_text("x\n")
+    watch.looks(2)
+    assert watch.told[1:] == [ListFound("a", 1, str(one))]
+    assert watch.reloads == 0
+    other.write_text("")
+    watch.looks(5)
+    assert watch.told[2:] == [ListFound("b", 0, str(other))]
+    assert watch.reloads == 1
+
+
+def test_what_is_back_at_the_first_look_comes_on(watch: Watch) -> None:
+    """The file came between the reading of the configuration and the first look; other lists ask for nothing."""
+    watch.service.follow([watch.listed], [Listed("a", str(watch.file))])
+    watch.write("bob\n")
+    watch.looks(5)
+    assert [type(notice) for notice in watch.told] == [ListRead, ListFound]
+    assert watch.reloads == 1
 
 
 def test_what_no_rule_uses_is_a_warning(tmp_path: Path) -> None:
@@ -227,3 +282,20 @@ def test_listed_is_a_value(tmp_path: Path) -> None:
     assert first.rules == second.rules
     assert isinstance(first.lists[0], Listed)
     assert first.lists[0] is not second.lists[0]
+
+
+def test_commands_go_on_without_a_list(tmp_path: Path) -> None:
+    """Those that look inside warn of it, for programs too; a check says that it is an error."""
+    rules = "[{rule: r, match: {user.name: $a}}, {rule: s, match: {process.name: sshd}}]"
+    path = str(config(tmp_path, "lists: {a: {file: gone.txt}}", rules))
+    fill(tmp_path / "state" / "journal", clock.now())
+    problem = f'{path}:3:19: "a": {tmp_path}/gone.txt does not exist'
+    for words in (["open", "--json"], ["jobs", "--json"], ["journal", "status"]):
+        ran = run(*words, "--config", path)
+        assert (ran.code, ran.err) == (0, f"warning: {problem}; the rules that use the list are off\n")
+        assert ran.out
+    explained = run("explain", "--config", path, "sshd[7]: x")
+    assert "1 fault in the rules: what is wrong is off; see `gateway check`" in explained.out + explained.err
+    checked = run("check", path)
+    assert checked.code == 1
+    assert f'gateway.yaml:3:19: error: "a": {tmp_path}/gone.txt does not exist' in checked.out

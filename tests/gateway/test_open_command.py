@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from twisted.internet.defer import inlineCallbacks
 
 from gateway import clock
 from gateway.jobs.database import Database
-from tests.gateway.kept import UNBAN, fill
+from gateway.jobs.records import State
+from tests.gateway.kept import BAN, UNBAN, fill
 from tests.gateway.online import OnlineCase, Ran, run
 
 
@@ -30,7 +32,7 @@ def opened(state: Path, *words: str) -> Ran:
 def test_what_is_open(state: Path) -> None:
     """The longest open first: rule, key, since when, when it closes, how often it was opened."""
     lines = opened(state).out.splitlines()
-    assert lines[0].split() == ["RULE", "KEY", "SINCE", "CLOSES", "TIMES"]
+    assert lines[0].split() == ["RULE", "KEY", "SINCE", "DO", "CLOSES", "TIMES"]
     assert lines[1].startswith("link            web,eth0     ")
     assert "by an event" in lines[1]
     assert lines[2].startswith("ssh-bruteforce  203.0.113.9  ")
@@ -47,6 +49,39 @@ def test_for_programs(state: Path) -> None:
     ]
     assert told[0]["closes"] is None
     assert told[1]["job"] == UNBAN
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"state": State.WAITING, "attempt": 2, "problem": "exit code 2", "due": 9.5},
+            "failed, next try in 9s  in 8m5",
+        ),
+        ({"state": State.RUNNING, "attempt": 3, "problem": "exit code 2"}, "runs again  in 8m5"),
+        ({"state": State.RUNNING, "attempt": 1}, "runs  in 8m5"),
+        ({"state": State.WAITING}, "waits for its turn  in 8m5"),
+        ({"state": State.CANCELLED, "problem": "by the operator", "ended": 1.0}, " in 8m5"),
+    ],
+)
+def test_whether_what_the_rule_does_is_done(state: Path, changes: dict[str, Any], words: str) -> None:
+    """A ban that is open while its task fails bans nobody."""
+    now = clock.now()
+    changes = {name: now + value if isinstance(value, float) else value for name, value in changes.items()}
+    database = Database.open(state / "journal")
+    database.begin()
+    ban = database.job(BAN)
+    assert ban is not None
+    kept = replace(ban, **{"ended": None, "step": 0, "due": now, **changes})
+    database.update(kept)
+    database.commit()
+    database.close()
+    assert words in opened(state).out.splitlines()[2]
+    told = json.loads(opened(state, "--json", "--rule", "ssh-bruteforce").out)["do"]
+    if kept.state is State.CANCELLED:
+        assert told is None
+    else:
+        assert (told["id"], told["problem"]) == (BAN, kept.problem)
 
 
 def test_one_rule(state: Path) -> None:

@@ -67,7 +67,11 @@ def test_all_are_renewed_beside_a_configuration(tmp_path: Path, capsys: pytest.C
     printed(capsys, "--write", str(tmp_path))
     assert {(tmp_path / FOLDER / file_name(name)).read_text() for name in NAMES} == set(map(schema_text, NAMES))
     assert main(["schema", "rules", "--write", str(tmp_path)]) == 1
-    assert main(["schema", "--write", str(tmp_path / "none")]) == 1
+    printed(capsys, "--write", str(tmp_path / "new" / "folder"))
+    assert (tmp_path / "new" / "folder" / FOLDER / file_name("rules")).read_text() == schema_text("rules")
+    (tmp_path / "file").touch()
+    assert main(["schema", "--write", str(tmp_path / "file")]) == 1
+    assert "the schema cannot be written: Not a directory" in capsys.readouterr().err
 
 
 def shipped() -> Iterator[tuple[str, str, str, str]]:

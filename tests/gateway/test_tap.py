@@ -20,7 +20,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 
-from gateway import tap
+from gateway import list_files, tap
 from gateway.loading import load_all
 from gateway.log import LogFile
 from gateway.notice import Notice
@@ -34,6 +34,7 @@ from gateway.notices.life import (
     RuleOff,
     Stopping,
 )
+from gateway.notices.rules import ListLost
 from gateway.tap import CannotStart, Gateway, Options
 from parsers.errors import OperatorError
 from tests.gateway.told import Told
@@ -219,6 +220,30 @@ def test_flaws_are_told_at_the_start(house: House) -> None:
     house.rules.write_text(RULE.format(name="good") + "- {rule: x}\n")
     cast(Any, house.gateway)._tell_flaws(load_all(house.config))
     assert len(house.told.of(RuleOff)) == 1
+
+
+def test_a_lost_list_is_told_and_looked_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest starts; as soon as the list's file is there, the rules that use it come on."""
+    folder = house.config.parent
+    house.rules.write_text(RULE.format(name="good") + "- {rule: lacks, match: {}, unless: x in $a}\n")
+    house.configure(more="lists: {a: {file: gone.txt}}\n")
+    gateway = Gateway(_reactor(), load_all(house.config), LogFile(house.log))
+    inside = cast(Any, gateway)
+    inside._notify = inside._pipeline._notify = inside._lists._notify = house.told
+    inside._tell_flaws(inside._loaded)
+    assert house.told.of(RuleOff) == []
+    (lost,) = house.told.of(ListLost)
+    problem = f'{house.config}:3:19: "a": {folder}/gone.txt does not exist'
+    assert str(lost) == f"the list a cannot be read, and what uses it is off until it can: {problem}"
+    assert [rule.name for rule in inside._pipeline._stages.rulebook.rules] == ["good"]
+    (folder / "gone.txt").write_text("x\n")
+    monkeypatch.setattr(list_files, "deferToThreadPool", lambda _, __, work, *args: succeed(work(*args)))
+    inside._runner = house.runner
+    inside._listeners.follow = lambda *_: None
+    for _ in range(2):
+        inside._lists.look()
+    house.finish()
+    assert [rule.name for rule in inside._pipeline._stages.rulebook.rules] == ["good", "lacks"]
 
 
 def test_no_port_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def test_commands_that_cannot_be_are_failures() -> None:
     absent = replace(FAILED, do=(Task("ssh/do/1", ("ban", "${labels.none}")),))
     wanted = step(4, Send((LOGIN,), times=3), expect=Expect(1, ("ban", "x")))
     (failure,) = run(wanted, rule=absent)
-    assert "the command cannot be filled in: the event has no field labels.none" in failure
+    assert "ssh/do/1 cannot be run: the event has no field labels.none" in failure
     (failure,) = run(wanted, rule=replace(FAILED, do=()))
     assert "expected a command, and the rule has none" in failure
 
@@ -134,7 +134,28 @@ def test_texts_get_a_header_where_they_have_none() -> None:
     """A text that begins with a priority is a whole frame."""
     assert frame_of("app: x", START) == b"<13>Mar  2 12:00:00 host.example app: x"
     assert frame_of("<34>1 - - - - - - x", START) == b"<34>1 - - - - - - x"
+    line = "Nov 23 10:00:01 web1 sshd[7]: x"
+    assert frame_of(line, START) == f"<13>{line}".encode()
     assert [batch.received for batch in batches(Send(("x",), 3, 2.0), 10.0)] == [10.0, 12.0, 14.0]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Nov 23 10:00:01 web1 ",
+        "2026-11-23T10:00:01.123456+01:00 web1 ",
+        "2026-11-23 10:00:01 web1 ",
+        "<38>Nov  3 10:00:01 web1 ",
+    ],
+)
+def test_a_line_of_a_log_file_is_read_as_its_source_reads_it(header: str) -> None:
+    """Whoever pastes one tests what will happen."""
+    text = """
+- rule: r
+  match: {event.action: ssh-login, host.name: web1}
+  test: [{send: "%s", expect: {do: 1, event: {process.pid: 7, source.ip: 192.0.2.7}}}]
+"""
+    assert run_text(text % (header + LOGIN)) == []
 
 
 def test_a_failure_is_one_line() -> None:
@@ -237,7 +258,7 @@ def test_a_command_that_is_not_the_first_step() -> None:
     - {{send: "{FAILS}", expect: {{argv: [a]}}}}
     - {{expect: {{argv: [a]}}}}
 """
-    assert run_text(text) == ["expected a command, and nothing was done"]
+    assert run_text(text) == ["expected a command, and nothing was done; nothing was sent"]
 
 
 def test_uploads_are_sent_as_fields_with_the_trust_of_an_account() -> None:

@@ -145,7 +145,7 @@ def test_an_expression_stands_in_any_scalar(text: str) -> None:
         ("a ~ x", 'f:1:5: text in quotes is wanted here, not "x"; put text in quotes'),
         ("a ~ 'x(y'", "f:1:7: the regular expression is wrong: missing ), unterminated subpattern"),
         ("b == 1 and a ~ '(?P<message>x)'", 'f:1:17: the group "message" would fill message'),
-        ("a in 10.0.0.1/8", "f:1:6: a network such as 10.0.0.0/8 or an address is wanted"),
+        ("a in 10.0.0.1/8", 'f:1:6: "10.0.0.1/8" is an address inside a network; did you mean 10.0.0.0/8?'),
         ("a in [10.0.0.0/8, 'b']", 'f:1:19: a network such as 10.0.0.0/8 or an address is wanted, not "b"'),
         ("a contains ''", "f:1:12: text that is not empty is wanted"),
         ("a", "f:1:2: an operator such as ==, ~, <=, in or exists is wanted behind this"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -237,6 +239,21 @@ def test_what_a_rule_finds_is_banned(name: str) -> None:
                     commands += [fill_argv(step.argv, job.event) for step in steps if isinstance(step, Task)]
         ban, unban = (command for command in commands if address in " ".join(command))
         assert ban != unban
+
+
+def test_a_ban_makes_its_file(tmp_path: Path) -> None:
+    """With its folder, once; and each address stands in it once, until it is taken out."""
+    (rule,) = load_rules(read("ban-file").replace("/var/lib/gateway", f"{tmp_path}/new"), "f", Defaults()).rules
+    for address, part in (("192.0.2.7", Part.DO), ("2001:db8::7", Part.DO), ("192.0.2.7", Part.DO), ("::7", Part.UNDO)):
+        for step in rule.steps(part):
+            assert isinstance(step, Task)
+            subprocess.run(fill_argv(step.argv, {"source.ip": address}), check=True)
+    file = tmp_path / "new" / "banned"
+    assert file.read_text() == "# written by the gateway\n2001:db8::7\n192.0.2.7\n"
+    (undo,) = rule.steps(Part.UNDO)
+    assert isinstance(undo, Task)
+    subprocess.run(fill_argv(undo.argv, {"source.ip": "192.0.2.7"}), check=True)
+    assert file.read_text() == "# written by the gateway\n2001:db8::7\n"
 
 
 def test_all_bans_are_for_the_same() -> None:

@@ -46,6 +46,13 @@ def test_a_line_is_an_entry() -> None:
         ("10.0.0.0/8\n\nweb1\n", 'f:3:1: "web1" is no network, and "10.0.0.0/8" in the same list is one; make two'),
         ("web1\n 10.0.0.0/8\n", 'f:1:1: "web1" is no network, and "10.0.0.0/8" in the same list'),
         ("::1\n10.0.0.1/8\n", 'f:2:1: "10.0.0.1/8" is an address inside a network; did you mean 10.0.0.0/8?'),
+        ("::1\n10.0.0.300\n", 'f:2:1: "10.0.0.300" is neither an address nor a network'),
+        ("10.0.0.300/8\n::1\n", 'f:1:1: "10.0.0.300/8" is neither an address nor a network'),
+        ("::1\n2001:db8::g\n", 'f:2:1: "2001:db8::g" is neither an address nor a network'),
+        ("10.0.0.0/33\n", 'f:1:1: "10.0.0.0/33" has a wrong prefix: that of an IPv4 network is at most 32'),
+        ("2001:db8::/129\n", 'f:1:1: "2001:db8::/129" has a wrong prefix: that of an IPv6 network is at most 128'),
+        ("::1\n10.0.0.0/x\n", 'f:2:1: "10.0.0.0/x" has a wrong prefix; a network is written 10.0.0.0/8'),
+        ("::1\nhttp://web1:80\n", 'f:2:1: "http://web1:80" is no network, and "::1" in the same list is one; make two'),
         ("a\nb\0c\n", "f:2:1: a NUL character cannot stand in a list; is it the right file?"),
     ],
 )
@@ -54,6 +61,11 @@ def test_a_wrong_line_is_named(text: str, error: str) -> None:
     with pytest.raises(OperatorError) as caught:
         entries_of(lines_of(text, "f"))
     assert error in str(caught.value)
+
+
+def test_versions_are_values() -> None:
+    """What looks like an address is one entry among others where no network is in the list."""
+    assert entries_of(lines_of("10.0.19041.3636\n1.2.3\n", "f")) == {"10.0.19041.3636", "1.2.3"}
 
 
 def test_too_many_entries_are_another_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,8 @@ from rules.condition import (
     Not,
     OneOf,
 )
-from rules.load_condition import as_condition
+from rules.load import Defaults, load_rules
+from rules.load_condition import as_condition, starred_network
 from rules.schema import Problems
 from rules.strict_yaml import parse
 
@@ -105,6 +106,14 @@ def test_a_wrong_condition_says_where(text: str, error: str) -> None:
     [
         ("{source.ip: 10.0.0.0/8}", "f:1:13: this is compared as text; for a network write {in: [10.0.0.0/8]}"),
         ("{file.path: /x/*.csv}", 'the star is compared as it stands; for a pattern write {glob: "/x/*.csv"}'),
+        (
+            "{message: '*Failed*'}",
+            'for a pattern write {glob: "*Failed*"}, for the star itself {glob: "[*]Failed[*]"}',
+        ),
+        ("{message: [x, 'Failed .* from']}", 'for a regular expression write {regex: "Failed .* from"}'),
+        ("'message == \"*[x]\"'", 'for a pattern write {glob: "*[x]"}, for the star itself {glob: "[*][[]x]"}'),
+        ("{user.name: '*'}", 'for any value write {exists: true}, for the star itself {glob: "[*]"}'),
+        ("{message: '192.0.2.*'}", 'for a pattern write {glob: "192.0.2.*"}'),
         ("{source.port: ssh}", 'f:1:15: source.port is a number and is never "ssh"'),
         ("{a: {regex: '(?:[a-z]+)*$'}}", "this search is stopped after 50 ms, and then finds nothing"),
         ("{a: {regex: '[[a]'}}", "the regular expression: Possible nested set"),
@@ -123,6 +132,76 @@ def test_harmless_repetitions_are_not_warned_of(pattern: str) -> None:
     """The doubt is only about one repeated character inside a repeated group."""
     _, problems = load(f"{{a: {{regex: '{pattern}'}}}}")
     assert not problems.warnings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{message: {glob: '[*]Failed[*]'}}",
+        "{message: {contains: '*'}}",
+        "{message: {regex: '^[*]+ (?P<HOST>x) [<]HOST> %\\(name\\)s %\\{IP:x\\} <host> 5%{2}'}}",
+        "{source.ip: {glob: '192.0.2.*'}}",
+    ],
+)
+def test_what_says_that_it_is_meant_is_not_warned_of(text: str) -> None:
+    """A star that is a character, or one of a pattern; what only looks like a word of fail2ban's or grok's."""
+    _, problems = load(text)
+    assert not problems.errors
+    assert not problems.warnings
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("192.0.2.*", "192.0.2.0/24"),
+        ("192.0.*.*", "192.0.0.0/16"),
+        ("192.0.*", "192.0.0.0/16"),
+        ("10.*", "10.0.0.0/8"),
+        ("300.1.*", None),
+        ("192.0.2.7", None),
+        ("1.*.2", None),
+        ("1.2.3.4.*", None),
+        ("*", None),
+    ],
+)
+def test_an_address_with_stars_is_a_network(text: str, network: str | None) -> None:
+    """Of whole octets."""
+    assert starred_network(text) == network
+
+
+@pytest.mark.parametrize(
+    ("name", "usual"),
+    [
+        ("src.ip", "source.ip"),
+        ("srcip", "source.ip"),
+        ("ip", "source.ip"),
+        ("rhost", "source.ip"),
+        ("user", "user.name"),
+        ("username", "user.name"),
+        ("host", "host.name"),
+        ("hostname", "host.name"),
+        ("program", "process.name"),
+    ],
+)
+def test_other_programs_names_of_fields_are_told(name: str, usual: str) -> None:
+    """Wherever a field is named; who makes the field itself, or declares it, means it."""
+    for text in (
+        f"match: {{{name}: x}}",
+        f"match: {name} exists",
+        f"match: {{}}\n  when: {{count: 2, within: 1m, by: [{name}]}}",
+        f"match: {{}}\n  when: {{distinct: {name}, count: 2, within: 1m, by: []}}",
+        f"match: {{}}\n  when: {{absent: {{match: {{}}, by: [{name}]}}, within: 1m, by: [user.id]}}",
+        f"match: {{}}\n  suppress: {{for: 1m, by: [{name}]}}",
+        f"match: {{}}\n  capture: {{field: {name}, regex: '(?P<user_id>x)'}}",
+        f"match: {{}}\n  when: {{count: 2, within: 1m, by: [user.id]}}\n  undo: {{match: {{}}, by: [{name}], do: []}}",
+        f"match: {{}}\n  if_open: {{rule: x, by: [{name}]}}",
+    ):
+        rules = f"- rule: r\n  {text}\n  do: {{run: [x]}}\n"
+        loaded = load_rules(rules, "f", Defaults(grammars={}))
+        (said,) = [*loaded.warnings, *loaded.errors]
+        assert usual in said.problem, text
+        declared = load_rules(f"fields: [{name}]\nrules:\n{rules}", "f", Defaults(grammars={}))
+        assert (declared.warnings, declared.errors) == ((), ())
 
 
 def test_a_pattern_own_fields_are_known() -> None:

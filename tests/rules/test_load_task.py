@@ -179,6 +179,9 @@ SCRIPTS = (
 """Commands whose word with the star is a script."""
 
 
+STDIN = ", or read the event, JSON, from standard input"
+
+
 def written(words: list[str], instead: str) -> str:
     """Write a step whose star is something else."""
     return json.dumps({"run": [word.replace("*", instead) for word in words]})
@@ -191,7 +194,7 @@ def test_no_event_gets_into_a_script(words: list[str]) -> None:
     _, problems = load(text)
     (error,) = problems.errors
     assert str(error).startswith(f"f:1:{text.index('${message}') + 1}: ${{message}} would become part of this script")
-    advice = str(error).partition("pass it as an argument: ")[2]
+    advice = str(error).partition("pass it as an argument of its own: ")[2].removesuffix(STDIN)
     assert not load(f"{{run: {advice}}}")[1].errors
 
 
@@ -200,8 +203,10 @@ def test_the_advice_for_a_shell() -> None:
     _, problems = load("{run: [sh, -c, 'echo ${message}']}")
     assert str(problems.errors[0]) == (
         "f:1:22: ${message} would become part of this script, and so the text of an event a command; "
-        """pass it as an argument: [sh, -c, 'echo "$1"', sh, "${message}"]"""
+        f"""pass it as an argument of its own: [sh, -c, 'echo "$1"', sh, "${{message}}"]{STDIN}"""
     )
+    _, problems = load("{run: [perl, -e, 'print ${source.ip}']}")
+    assert f"""[perl, -e, 'print "$ARGV[0]\\n"', "${{source.ip}}"]{STDIN}""" in str(problems.errors[0])
     _, problems = load("{run: [sh, -c, 'echo ${HOME}']}")
     assert "(a variable of the script's own is $${HOME})" in str(problems.errors[0])
 

@@ -20,11 +20,9 @@ from rules.strict_yaml import parse
 FILES = {"staff.txt": "alice\nbob # on leave\n", "nets.txt": "10.0.0.0/8\n", "mixed.txt": "web1\n10.0.0.0/8\n"}
 
 
-def read_file(name: str, place: Place) -> tuple[str, str]:
+def read_file(name: str, place: Place) -> tuple[str, str | OperatorError]:
     """Read one of a few files that are not on a disk."""
-    if name not in FILES:
-        raise OperatorError(f"{name} is not there", place)
-    return f"/etc/{name}", FILES[name]
+    return f"/etc/{name}", FILES.get(name) or OperatorError(f"{name} is not there", place)
 
 
 def shared(text: str) -> tuple[Pieces, Problems]:
@@ -136,8 +134,6 @@ rules:
         ("lists: {a: [x], b: [10.0.0.0/8], c: [$a, $b]}", 'c:1:37: "c": networks and other values are in one list'),
         ("lists: {a: [$b], b: [$a]}", '"b": the list uses itself: $a → $b → $a'),
         ("lists: {a: [$c], bc: [x]}", 'c:1:13: "a": there is no list $c; did you mean $bc?'),
-        ("lists: {a: {file: gone.txt}}", 'c:1:19: "a": gone.txt is not there'),
-        ("lists: {a: {file: mixed.txt}}", '"a": "web1" is no network'),
         ("lists: {a: {fle: staff.txt}}", 'c:1:13: unknown key "fle" in "list"; did you mean "file"?'),
         ("macros: {a: $b, b: {c: d, any: [$c]}, c: not $a}", 'c:1:46: "c": the macro uses itself: $a → $b → $c → $a'),
         ("macros: {a: $a}", 'c:1:13: "a": the macro uses itself: $a → $a'),
@@ -166,6 +162,41 @@ def test_a_rule_that_uses_a_wrong_macro_is_off() -> None:
         "f:1:33: off as well, for the macro $a is wrong: see f:1:10",
         "f:3:20: off as well, for the macro $b is wrong: see f:1:30",
     ]
+
+
+@pytest.mark.parametrize(
+    ("file", "error"),
+    [
+        ("gone.txt", 'c:1:19: "a": gone.txt is not there'),
+        ("mixed.txt", '/etc/mixed.txt:1:1: "a": "web1" is no network'),
+    ],
+)
+def test_a_list_whose_file_cannot_be_read_is_lost(file: str, error: str) -> None:
+    """That is no error of what names it; what uses it is off, also by way of other lists and of macros."""
+    pieces, problems = shared(f"lists: {{a: {{file: {file}}}, b: [$a, x], c: [x]}}\nmacros: {{d: x in $b}}")
+    assert problems.errors == ()
+    ((listed, found),) = pieces.lost().items()
+    assert (listed.name, listed.path) == ("a", f"/etc/{file}")
+    assert error in str(found)
+    assert pieces.files() == ()
+    loaded = load("[{rule: r, match: x in $a}, {rule: s, match: $d}, {rule: t, match: x in $c}]", pieces)
+    assert [rule.name for rule in loaded.rules] == ["t"]
+    assert loaded.errors == ()
+    assert loaded.off == {"r", "s"}
+    assert loaded.lost == {}
+
+
+def test_a_lost_list_is_an_error_of_the_rule_file_that_names_it() -> None:
+    """The rules that use it are off, the others run; the configuration's of the same name takes its place."""
+    text = "lists: {a: {file: gone.txt}}\nrules: [{rule: r, match: {}, unless: x in $a}, {rule: s, match: {}}]"
+    loaded = load(text)
+    assert [rule.name for rule in loaded.rules] == ["s"]
+    assert list(map(str, loaded.errors)) == ['f:1:19: "a": gone.txt is not there']
+    assert list(loaded.lost.values()) == list(loaded.errors)
+    usual = "lists: {a: {usual: [x]}}\nrules: [{rule: r, match: {}, unless: x in $a}]"
+    pieces, _ = shared("lists: {a: {file: gone.txt}}")
+    loaded = load(usual, pieces)
+    assert (loaded.rules, loaded.lost, loaded.errors) == ((), {}, ())
 
 
 def test_a_rule_that_uses_a_wrong_list_is_off() -> None:

@@ -38,13 +38,25 @@ def test_a_misspelt_field_is_an_error_where_it_stands(text: str, place: str) -> 
 
 
 def test_what_other_programs_call_a_field_is_doubted() -> None:
-    """Somebody's JSON may have it, so the rule stands; who declares the field hears nothing."""
+    """A grammar may make it, so the rule stands; who declares the field hears nothing."""
     loaded = load("- {rule: a, match: {Program: x}, do: {run: [x, '${msg}']}}")
     assert [str(warning).partition(";")[0] for warning in loaded.warnings] == [
         'f:1:21: the field "Program" is called process.name here',
         'f:1:49: the field "msg" is called message here',
     ]
     assert not load("fields: [msg]\nrules: [{rule: a, match: {msg: x}}]").warnings
+
+
+@pytest.mark.parametrize(("name", "called"), [("shop", "labels.shop"), ("shop.order", "labels.shop.order")])
+def test_what_a_sender_calls_something_is_told(name: str, called: str) -> None:
+    """JSON and key=value fill labels with what is no name of ECS, so that a rule by the bare name would see nothing."""
+    (warning,) = load(f"- {{rule: a, match: {{}}, when: {{count: 1, by: [{name}]}}}}").warnings
+    assert str(warning) == (
+        f'f:1:46: no message has a field "{name}": what a sender calls so is {called} here; if a rule or a grammar '
+        f'makes it, declare it: "fields: [{name}]"'
+    )
+    assert not load(f"fields: [{name}]\nrules: [{{rule: a, match: {{{name}: x}}}}]").warnings
+    assert not load(f"- {{rule: a, match: {{{called}: x}}}}").warnings
 
 
 WANTS = "{rule: a, match: {user.nmae: x}}"
@@ -57,7 +69,7 @@ WANTS = "{rule: a, match: {user.nmae: x}}"
         f"- {WANTS}\n- {{rule: b, match: {{}}, do: {{emit: {{user.nmae: x}}}}}}",
         f"- {WANTS}\n- {{rule: b, match: \"message ~ '(?P<user_nmae>x)'\"}}",
         f"- {WANTS}\n- {{rule: b, match: {{}}, capture: '(?P<user_nmae>x)'}}",
-        "- {rule: a, match: {my.own: x, x: y}}",
+        "- {rule: a, match: {labels.own: x, http.own: y}}",
     ],
 )
 def test_what_a_file_makes_or_declares_is_known_in_all_of_it(text: str) -> None:

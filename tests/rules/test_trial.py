@@ -358,7 +358,7 @@ def test_the_drop_rule_of_the_design_with_all_that_can_happen_to_it() -> None:
         ("undo: 1", "expected `undo`, and the rule has none"),
         ("open: 1", "expected `undo`, and the rule has none"),
         ("else: 1", "expected `else`, and the rule has none"),
-        ("tries: 1", "expected 1 start(s) of processes, there were 0"),
+        ("tries: 1", "expected 1 start(s) of processes, there were 0; the rule starts none"),
         ("held: 1", "expected that it is held back 1 time(s), it was 0 time(s)"),
         ("subject: x", "expected a mail about 'x', it is about 'root'"),
         ("emit: {a: 1}", "expected an emitted event, and the rule emits none"),
@@ -378,3 +378,76 @@ def test_what_differs_is_told(expect: str, problem: str) -> None:
     - {{send: "{FAILS}", expect: {{{expect}}}}}
 """
     assert problems(text) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        (
+            f'{{send: "{FAILS}", expect: {{tries: 2}}}}',
+            "what has succeeded is not tried again: say with `outcome` how it ends",
+        ),
+        (f'{{outcome: failure, send: "{FAILS}", expect: {{tries: 2}}}}', "more is to come in 10s: `advance` the time"),
+        (f'{{outcome: failure, send: "{FAILS}"}}, {{advance: 1h, expect: {{tries: 3}}}}', "the last try has failed"),
+        (
+            '{send: "sshd[7]: x", expect: {tries: 2}}',
+            "event.action: ssh-login does not hold: the event has no event.action",
+        ),
+        ("{expect: {tries: 2}}", "nothing was sent"),
+        (
+            f'{{trust: network, send: "{FAILS}", expect: {{tries: 2}}}}',
+            "1 more came true and were held back, for the sender is not trusted",
+        ),
+    ],
+)
+def test_why_no_more_processes_were_started(steps: str, reason: str) -> None:
+    """As it is said of `do`, and what became of those that were."""
+    (problem,) = problems(f"""
+- rule: r
+  match: {{event.action: ssh-login}}
+  do: {{run: [x]}}
+  retry: {{times: 1, wait: 10s, jitter: 0%}}
+  test: [{steps}]
+""")
+    assert problem.startswith("expected ")
+    assert problem.endswith(f"; {reason}")
+
+
+@pytest.mark.parametrize(
+    ("steps", "expect", "problem"),
+    [
+        ("do: {run: [x, '${labels.none}']}", "do: 1", "r/do/1 cannot be run: the event has no field labels.none"),
+        ("do: {run: [x, '${labels.none}']}", "tries: 1", "r/do/1 cannot be run: the event has no field labels.none"),
+        ("do: {run: [x, '${labels.none}']}", "do: 1, on_failure: 1", None),
+        (
+            "do: [{run: [x]}, {delete: '${file.path}'}]",
+            "do: 1",
+            "r/do/2 cannot be run: the event has no field file.path",
+        ),
+        (
+            "do: {run: [x, '${gateway.key}']}",
+            "do: 1",
+            "r/do/1 cannot be run: the field gateway.key is a list, not one value",
+        ),
+        (
+            "do: {run: [x, '${labels.none}']}\n  on_failure: {run: [y, '${labels.no}']}",
+            "on_failure: 1",
+            "r/on_failure/1 cannot be run: the event has no field labels.no",
+        ),
+        (
+            "do: {run: [x]}\n  undo: {match: {event.outcome: success}, run: [y, '${labels.none}']}",
+            "undo: 1",
+            "r/undo/1 cannot be run: the event has no field labels.none",
+        ),
+    ],
+)
+def test_a_test_fails_where_a_step_cannot_be_filled_in(steps: str, expect: str, problem: str | None) -> None:
+    """For its job would fail each time; unless that is what the test expects."""
+    text = f"""
+- rule: r
+  match: {{event.outcome: failure}}
+  when: {{count: 1, by: [source.ip]}}
+  {steps}
+  test: [{{send: ["{FAILS}", "{SUCCEEDS}"], expect: {{{expect}}}}}]
+"""
+    assert problems(text) == ([] if problem is None else [problem])

@@ -107,7 +107,8 @@ def test_a_value_is_read(reader: Reader[object], text: str, value: object) -> No
         (as_mode(), "0888", "an octal number"),
         (as_address(), "host", 'an IP address is wanted, not "host"'),
         (as_network(), "10.0.0.1/8", "did you mean 10.0.0.0/8?"),
-        (as_network(), "300.1.1.1", "a network such as 10.0.0.0/8 or an address is wanted"),
+        (as_network(), "300.1.1.1", "is neither an address nor a network"),
+        (as_network(), "web1", "a network such as 10.0.0.0/8 or an address is wanted"),
         (as_choice(choices(Colour)), "gren", 'one of red, green is wanted, not "gren"; did you mean "green"?'),
     ],
 )
