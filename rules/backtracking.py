@@ -79,11 +79,12 @@ def weakness(pattern: re.Pattern[str]) -> Weakness | None:
     Raises:
         UnspeakableError: the pattern cannot be searched with a limit.
     """
-    if harmless_length(pattern) is None:
+    harmless = harmless_length(pattern)
+    if harmless is None:
         return None
-    search = stoppable(pattern)
+    search, attacks = stoppable(pattern), _Attacks(pattern, harmless + 1)
     for endless, most in ((True, MAX_SHORT), (False, MAX_LONG)):
-        for text in islice(dict.fromkeys(_attacks(pattern, endless=endless)), most):
+        for text in islice(dict.fromkeys(attacks.texts(endless=endless)), most):
             if _is_stopped(search, text.text, FIRST_LIMIT if endless else LIMIT) and all(
                 _is_stopped(search, text.text, LIMIT) for _ in range(2 if endless else 1)
             ):
@@ -99,23 +100,34 @@ def _is_stopped(pattern: regex.Pattern[str], text: str, limit: float) -> bool:
     return False
 
 
-def _attacks(pattern: re.Pattern[str], *, endless: bool) -> Iterator[Weakness]:
-    tree, flags = read(pattern)
-    loops = sorted(_loops(tree, flags, _Sample(()), "", ""), key=lambda one: one.holds, reverse=True)[:MAX_LOOPS]
-    favourites = ((), *_favourites(tree, flags))
-    for loop in loops:
-        for favourite in favourites:
-            sample = _Sample(favourite)
+class _Attacks:
+    """The texts that may lead a matcher astray.
+
+    Args:
+        pattern: what it matches.
+        least: characters of a text; shorter ones it is known to get through.
+    """
+
+    def __init__(self, pattern: re.Pattern[str], least: int) -> None:
+        tree, flags = read(pattern)
+        loops = sorted(_loops(tree, flags, _Sample(()), "", ""), key=lambda one: one.holds, reverse=True)[:MAX_LOOPS]
+        samples = [_Sample(favourite) for favourite in ((), *_favourites(tree, flags))]
+        self._pumps = [
+            (loop, list(dict.fromkeys(tuple(sample.ways(loop.inner, loop.flags)) for sample in samples)))
+            for loop in loops
+        ]
+        self._least = least
+
+    def texts(self, *, endless: bool) -> Iterator[Weakness]:
+        """Yield short ones, or long ones."""
+        for loop, pumps in ((loop, pumps) for loop, each in self._pumps for pumps in each):
             before, rest = loop.before, loop.rest
-            pumps = list(sample.ways(loop.inner, loop.flags))
-            if not endless:
-                pumps += [before + pumps[0] if pumps else before, before + rest[:-1], rest[:-1]]
-            for pump in dict.fromkeys(filter(None, pumps)):
+            more = () if endless else (before + pumps[0], before + rest[:-1], rest[:-1])
+            for pump in dict.fromkeys(filter(None, (*pumps, *more))):
                 times = TIMES if endless else max(1, (LONG - len(before)) // len(pump))
-                for after in dict.fromkeys(
-                    (*_FAILURES, _FAILURES[0] + rest, rest[:-1] + _FAILURES[0], rest + _FAILURES[0])
-                ):
-                    yield Weakness(before, pump, times, after, endless)
+                for after in (*_FAILURES, _FAILURES[0] + rest, rest[:-1] + _FAILURES[0], rest + _FAILURES[0]):
+                    if len(before) + len(pump) * times + len(after) >= self._least:
+                        yield Weakness(before, pump, times, after, endless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +142,9 @@ class _Loop:
 
 
 def _loops(tree: Tree, flags: int, sample: _Sample, before: str, rest: str) -> Iterator[_Loop]:
+    texts = sample.each(tree, flags)
     for index, (code, argument) in enumerate(tree):
-        led = before + sample.of(tree[:index], flags)
-        left = sample.of(tree[index + 1 :], flags) + rest
+        led, left = before + "".join(texts[:index]), "".join(texts[index + 1 :]) + rest
         is_loop = code in REPEATS and argument[1] >= MANY
         if is_loop and code is not op.POSSESSIVE_REPEAT:
             yield _Loop(argument[2], flags, led, left, holds=_holds_more(argument[2]))
@@ -177,19 +189,24 @@ class _Sample:
 
     def ways(self, tree: Tree, flags: int) -> Iterator[str]:
         """Yield some texts for what is repeated: the shortest, one with all that may be left out, one for each arm."""
-        yield self.of(tree, flags)
+        texts = self.each(tree, flags)
+        yield "".join(texts)
         yield self.of(tree, flags, whole=True)
         for index, (code, argument) in enumerate(tree):
             within = flags_inside(flags, *argument[1:3]) if code is op.SUBPATTERN else flags
             for inner in inside(code, argument) if code in (op.BRANCH, op.SUBPATTERN, *REPEATS) else ():
                 ways = (self.of(inner, within),) if code is op.BRANCH else self.ways(inner, within)
                 for way in islice(ways, 8):
-                    yield self.of(tree[:index], flags) + way + self.of(tree[index + 1 :], flags)
+                    yield "".join((*texts[:index], way, *texts[index + 1 :]))
                     yield way
 
     def of(self, tree: Tree, flags: int, *, whole: bool = False) -> str:
         """Return the shortest text; with `whole` what may be left out is there once."""
-        return "".join([self._element(code, argument, flags, whole=whole) for code, argument in tree])
+        return "".join(self.each(tree, flags, whole=whole))
+
+    def each(self, tree: Tree, flags: int, *, whole: bool = False) -> list[str]:
+        """Return the same, of each element."""
+        return [self._element(code, argument, flags, whole=whole) for code, argument in tree]
 
     def _element(self, code: Any, argument: Any, flags: int, *, whole: bool) -> str:
         if code in ONE:

@@ -76,7 +76,7 @@ class Steps:
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self._tree, self._flags = read(pattern)
-        self._begins: dict[tuple[int, int], Begins] = {}
+        self._behind: dict[tuple[int, int, Begins], list[Begins]] = {}
         self._kept: list[Tree] = []
         self._anchored = _is_anchored(self._tree, self._flags)
 
@@ -88,16 +88,22 @@ class Steps:
         steps = tries + (length + 1) + 2 * (length + 1)
         return steps if steps < _MOST else inf
 
-    def begins(self, tree: Tree, flags: int, start: int, after: Begins) -> Begins:
-        """Return how what stands in a sequence from `start` on, and then `after` it, can begin."""
-        found, steps = [], 0
-        for code, argument in tree[start:]:
-            one = self._of_element(code, argument, flags)
-            found.append(one.with_)
-            steps += one.steps
-            if not one.empty:
-                return Begins(union(found), empty=False, steps=steps)
-        return Begins(union((*found, after.with_)), after.empty, steps + after.steps)
+    def begins(self, tree: Tree, flags: int) -> Begins:
+        """Return how a sequence can begin."""
+        return self.behind(tree, flags, _END)[0]
+
+    def behind(self, tree: Tree, flags: int, after: Begins) -> list[Begins]:
+        """Return for each place in a sequence how what stands from there on, and then `after` it, can begin."""
+        key = (id(tree), flags, after)
+        found = self._behind.get(key)
+        if found is None:
+            self._kept.append(tree)
+            found = self._behind[key] = [after]
+            for code, argument in reversed(list(tree)):
+                one = self._of_element(code, argument, flags)
+                found.append(_then(one, found[-1]) if one.empty else one)
+            found.reverse()
+        return found
 
     def _of_element(self, code: Any, argument: Any, flags: int) -> Begins:
         if code in ONE:
@@ -108,22 +114,15 @@ class Steps:
             return Begins((), empty=False, steps=1)
         if code in (op.SUBPATTERN, op.ATOMIC_GROUP):
             within = flags_inside(flags, *argument[1:3]) if code is op.SUBPATTERN else flags
-            return self._of_sequence(inside(code, argument)[0], within)
+            return self.begins(inside(code, argument)[0], within)
         if code is op.BRANCH:
-            all_of = [self._of_sequence(tree, flags) for tree in argument[1]]
+            all_of = [self.begins(tree, flags) for tree in argument[1]]
             with_ = union(one.with_ for one in all_of)
             return Begins(with_, any(one.empty for one in all_of), 1 + sum(one.steps for one in all_of))
         if code in REPEATS:
-            one = self._of_sequence(argument[2], flags)
+            one = self.begins(argument[2], flags)
             return Begins(one.with_, one.empty or argument[0] == 0, one.steps + 1)
         return _ANYTHING  # looking around, references: they may take many steps before they fail
-
-    def _of_sequence(self, tree: Tree, flags: int) -> Begins:
-        key = (id(tree), flags)
-        if key not in self._begins:
-            self._kept.append(tree)
-            self._begins[key] = self.begins(tree, flags, 0, _END)
-        return self._begins[key]
 
 
 class _Count:
@@ -135,8 +134,7 @@ class _Count:
 
     def sequence(self, tree: Tree, flags: int, after: Begins) -> _Cost:
         ways, steps = 1.0, 1.0
-        for index, (code, argument) in enumerate(tree):
-            behind = self._pattern.begins(tree, flags, index + 1, after)
+        for (code, argument), behind in zip(tree, self._pattern.behind(tree, flags, after)[1:], strict=True):
             one = self._element(code, argument, flags, behind)
             steps = min(_MOST, steps + ways * one.steps)
             ways = min(_MOST, ways * one.ways)
@@ -169,7 +167,7 @@ class _Count:
         """Tell whether of several alternatives at most one can match a text that goes on with what is behind them."""
         if len(trees) > _MAX_ARMS:
             return False
-        begins = [self._pattern.begins(tree, flags, 0, _END) for tree in trees]
+        begins = [self._pattern.begins(tree, flags) for tree in trees]
         words = [_word(tree, flags) for tree in trees]
         return all(
             (not (one.empty or other.empty) and not common(one.with_, other.with_))
@@ -182,7 +180,7 @@ class _Count:
         if behind == _END and low <= 1 and len(inner) == 1 and inner[0][0] in ONE:
             return _Cost(1, 2)  # it finds at its first character; how far it then reaches, `Steps.most` adds once
         # a loop goes on where it can, so it can end only where what is behind it begins with something else
-        again = self._pattern.begins(inner, flags, 0, _END)
+        again = self._pattern.begins(inner, flags)
         ends_once = not again.empty and not common(again.with_, behind.with_)
         width = inner.getwidth()[0]
         times = self._length // width + 1 if width else self._length + 1 + low
@@ -209,6 +207,11 @@ def _differ(one: tuple[Ranges, ...], other: tuple[Ranges, ...], behind: Begins) 
     if any(not common(mine, its) for mine, its in zip(short, long, strict=False)):
         return True
     return len(short) < len(long) and not common(behind.with_, long[len(short)])
+
+
+def _then(one: Begins, other: Begins) -> Begins:
+    """Return how what can be passed and what is behind it begin together."""
+    return Begins(union((one.with_, other.with_)), other.empty, one.steps + other.steps)
 
 
 def _either(one: Begins, other: Begins) -> Begins:
