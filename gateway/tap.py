@@ -279,6 +279,7 @@ class Gateway(MultiService):
         self._poll.start(POLL, now=False)
         self._waits.start()
         self._runner.ready.addCallback(self._go)
+        gc.freeze()  # what is loaded stays: a collection that looks at it all stops everything for a tenth of a second
 
     def _open_store(self) -> None:
         """Read back what the last gateway knew, and go on with its jobs."""

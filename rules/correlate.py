@@ -113,6 +113,8 @@ class Correlation:
         self.suppressed = Suppressed(most, len(rule.suppress.by)) if rule.suppress else None
         self.waits = isinstance(when, Absent | Digest | Settled)
         """The window may end by itself, and that is when the rule acts: an open state swallows nothing before."""
+        self.swallows = not self.waits and (self.states is not None or self.suppressed is not None)
+        """An event that comes may be a repeat."""
 
     def inherit(self, former: Correlation) -> None:
         """Go on where the rule was before a reload: its window where it counts the same, and all open states."""
@@ -120,6 +122,15 @@ class Correlation:
             self.window, self.suppressed = former.window, former.suppressed
         if former.states is not None and self.states is not None and former.by == self.by:
             self.states.inherit(former.states)
+
+    def repeats(self, key: Key, fields: Fields, now: float, *, trusted: bool) -> bool | None:
+        """Tell whether an event that is a repeat of what its rule acted upon changes anything; None where it is none.
+
+        For the arguments see `suppresses`.
+        """
+        if trusted and self.states is not None and key in self.states:
+            return self.states.repeats(key, now)
+        return False if self.suppresses(key, fields, now, trusted=trusted) else None
 
     def suppresses(self, key: Key, fields: Fields, now: float, *, trusted: bool) -> bool:
         """Tell whether the rule has acted for an event, or one like it, a short while ago.

@@ -103,8 +103,9 @@ class RuleBook:
             findings = self._feed_own(event, now, candidates)
         else:
             shown = self._dispatch.of(event.fields) if candidates is None else candidates
-            findings = self._show(event, now, self._looks, shown)
-        findings = self._tell_fired(findings, now)
+            findings = self._show(event, now, self._looks, shown, sieved=candidates is not None)
+        if findings.came and self._hear:
+            findings = self._tell_fired(findings, now)
         if self._stopped:
             findings = replace(findings, stopped=tuple(self._stopped))
             self._stopped.clear()
@@ -143,14 +144,19 @@ class RuleBook:
         due = read_over(event)
         return _COUNTED if due is None else self._end(due, now)
 
-    def _show(self, event: Event, now: float, looks: Mapping[int, Look], indexes: Iterable[int]) -> Findings:
-        """Show an event to rules. Each that any rule matches comes through here: nothing is made without need."""
+    def _show(
+        self, event: Event, now: float, looks: Mapping[int, Look], indexes: Iterable[int], *, sieved: bool = False
+    ) -> Findings:
+        """Show an event to rules. Each that any rule matches comes through here: nothing is made without need.
+
+        Of rules that the sieve has found most do match: they are not asked first whether they may.
+        """
         matched = swallowed = False
         came: list[Decision | Closing] = []
         fields = event.fields
         for index in indexes:
             look = looks[index]
-            if not look.may(fields):
+            if not sieved and not look.may(fields):
                 continue
             if look.closes is not None and (found := look.closes(fields)) is not None:
                 matched |= _close(look, found, came)
@@ -171,13 +177,14 @@ class RuleBook:
             stages = tuple(stage for stage in stages if stage in look.free)
             if not stages:
                 return False
-        trusted = is_trusted(seen.fields, look.trusts)
-        match = Match(correlation.rule, event, seen.fields, seen.key, trusted)
-        if not correlation.waits and (changed := _repeats(correlation, match, now)) is not None:
+        key, found = seen.key, seen.fields
+        trusted = is_trusted(found, look.trusts)
+        if correlation.swallows and (changed := correlation.repeats(key, found, now, trusted=trusted)) is not None:
             return changed or None
-        taken = correlation.take(window_key(seen.key, trusted), Sighting(event, seen.fields, stages), now)
+        taken = correlation.take(key if trusted else window_key(key, trusted), Sighting(event, found, stages), now)
         if isinstance(taken, bool):
             return taken
+        match = Match(correlation.rule, event, found, key, trusted)
         if not correlation.waits or _acts(correlation, match, taken, now):
             self._complete(look, match, taken, now, came)
         return True
@@ -241,8 +248,6 @@ class RuleBook:
 
     def _tell_fired(self, findings: Findings, now: float) -> Findings:
         """Tell the rules that ask for it which rules came true; those that then come true are told as well."""
-        if not findings.came or not self._hear:
-            return findings
         came, cut = list(findings.came), list(findings.cut)
         for one in came:  # it grows
             if isinstance(one, Decision) and not one.incident.otherwise:
@@ -395,16 +400,9 @@ def _open(correlation: Correlation, decision: Decision, now: float) -> Iterator[
             yield Closing(correlation.rule.name, surplus, "surplus", closed.job)
 
 
-def _repeats(correlation: Correlation, match: Match, now: float) -> bool | None:
-    """Tell whether an event that is a repeat of what its rule acted upon changes anything; None where it is none."""
-    if match.trusted and correlation.states is not None and match.key in correlation.states:
-        return correlation.states.repeats(match.key, now)
-    return False if correlation.suppresses(match.key, match.fields, now, trusted=match.trusted) else None
-
-
 def _acts(correlation: Correlation, match: Match, completed: Completed, now: float) -> bool:
     """Tell whether a rule that waited acts now; where the wait ended otherwise it is none of its acts that repeats."""
-    return completed.otherwise or _repeats(correlation, match, now) is None
+    return completed.otherwise or correlation.repeats(match.key, match.fields, now, trusted=match.trusted) is None
 
 
 def _close(look: Look, found: Fields, came: list[Decision | Closing]) -> bool:

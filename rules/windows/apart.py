@@ -29,7 +29,8 @@ class ApartWindow:
 
     def take(self, key: Key, seen: Sighting, now: float) -> Taken:
         """Take an event."""
-        return self._of(key).take(key, seen, now)
+        window = self._trusted if len(key) == self._parts else self._of(key)
+        return window.take(key, seen, now)
 
     def next_due(self) -> float | None:
         """Return when the first wait is over."""

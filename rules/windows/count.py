@@ -38,8 +38,9 @@ class CountWindow(Instant):
             self._memory.admit(key, [now] if self._count <= FEW else deque((now,)), now)
             return True
         self._times.move_to_end(key)
-        before = len(times)
-        self._expire(times, now - self._within)
+        before, oldest = len(times), now - self._within
+        if times[0] <= oldest:
+            self._expire(times, oldest)
         times.append(now)
         self._memory.grow(len(times) - before, now)
         if len(times) < self._count:
@@ -50,8 +51,7 @@ class CountWindow(Instant):
     def _expire(self, times: Times, oldest: float) -> None:
         """Drop the times of events that are as old as the window is long, or older."""
         if isinstance(times, list):
-            if times[0] <= oldest:
-                del times[: bisect_right(times, oldest)]
+            del times[: bisect_right(times, oldest)]
         else:
             while times and times[0] <= oldest:
                 times.popleft()
