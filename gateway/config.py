@@ -162,13 +162,12 @@ def _is_rule_file(root: Node) -> bool:
     )
 
 
-def read_rules(config: Config, grammars: Iterable[CompiledGrammar] | None = None) -> tuple[LoadedFile, ...]:
+def read_rules(config: Config, grammars: Iterable[CompiledGrammar]) -> tuple[LoadedFile, ...]:
     """Read the shipped and the operator's rule files; what is wrong with them is in them.
 
     Args:
         config: names them.
-        grammars: those that rules may take text apart with, an earlier one before a later one of the same name; None
-            for whoever only asks what the rules do, and shows them no event.
+        grammars: those that rules may take text apart with, an earlier one before a later one of the same name.
     """
     shipped: list[tuple[str, Path | Traversable]] = [
         (f"library/{name}.yaml", _shipped(name)) for name in config.library
@@ -180,7 +179,7 @@ def read_rules(config: Config, grammars: Iterable[CompiledGrammar] | None = None
         destinations=frozenset(one.name for one in config.destinations),
         pieces=config.pieces,
         read_file=_list_reader(config.folder),
-        grammars=None if grammars is None else {each.grammar.name: each for each in reversed(tuple(grammars))},
+        grammars={each.grammar.name: each for each in reversed(tuple(grammars))},
     )
     return tuple(_read_rule_file(name, file, defaults) for name, file in files)
 

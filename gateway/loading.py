@@ -68,13 +68,7 @@ def load_all(path: Path) -> Loaded:
         ConfigErrors: the configuration itself, or a grammar it names, does not load.
     """
     config = load(path)
-    own = _own_grammars(config)
-    try:
-        parser = Parser((*own, *builtin_grammars()))
-        for grammar in parser.grammars[: len(own)]:
-            grammar.patterns()
-    except EndlessRepeatError as error:
-        raise ConfigErrors([OperatorError(f"grammars: {error}", Place(str(path)))]) from None
+    parser = parser_of(config)
     files = read_rules(config, parser.grammars)
     merged = merge(files)
     rules = merged.rules
@@ -110,11 +104,14 @@ def load_again(path: Path) -> Loaded:
 def load_tasks(path: Path) -> Mapping[str, Task]:
     """Return the tasks that the configuration's rules name: the runner's own copy, read by itself.
 
+    It has the grammars as well: a rule that is off for the gateway and not for the runner could hide another one of
+    its name, and then the wrong command would be run.
+
     Raises:
         ConfigErrors: the configuration does not load.
     """
     config = load(path)
-    rules = merge(read_rules(config)).rules
+    rules = merge(read_rules(config, parser_of(config).grammars)).rules
     tasks = tasks_of(rules, config.mail, config.defaults.run, config.folder)
     checker = config.drop.checker
     return tasks if checker is None else {**tasks, checker.name: checker}
@@ -177,6 +174,22 @@ def make_stages(loaded: Loaded, *, owner: bool = True) -> Stages:
     folder = loaded.config.state / "sieve"
     sieve = _sieve(rulebook, folder) if owner or folder.is_dir() else Sieve(rulebook.needs)
     return Stages(sieve, loaded.parser, rulebook)
+
+
+def parser_of(config: Config) -> Parser:
+    """Make the parser with the operator's grammars before those that are built in.
+
+    Raises:
+        ConfigErrors: a grammar that the configuration names does not load.
+    """
+    own = _own_grammars(config)
+    try:
+        parser = Parser((*own, *builtin_grammars()))
+        for grammar in parser.grammars[: len(own)]:
+            grammar.patterns()
+    except EndlessRepeatError as error:
+        raise ConfigErrors([OperatorError(f"grammars: {error}", Place(str(config.path)))]) from None
+    return parser
 
 
 def _own_grammars(config: Config) -> tuple[Grammar, ...]:

@@ -106,7 +106,8 @@ def _from_files(files: Iterable[Path]) -> Loaded:
     for file in files:
         read_text(file, Place(str(file)))
     config = Config(USUAL, Path(), Path("state"), (), rules=files)
-    loaded = read_rules(config)
+    parser = Parser(builtin_grammars())
+    loaded = read_rules(config, parser.grammars)
     merged = merge(loaded)
     errors = (*(error for one in loaded for error in one.errors), *merged.errors)
-    return Loaded(config, Parser(builtin_grammars()), merged.rules, errors, merged.warnings)
+    return Loaded(config, parser, merged.rules, errors, merged.warnings)

@@ -222,6 +222,8 @@ def _origin(args: argparse.Namespace, loaded: Loaded) -> Origin:
         trust = known.get(type(source), Trust.LOCAL)
         networks = () if isinstance(source, UnixSource | FilesSource | TimerSource) else source.trusted
         trusted = args.address is not None and _within(args.address, networks)
+        if networks and args.address is None:
+            _note([f"{args.source} trusts some networks, and without --from the sender is taken for none of theirs"])
     if args.trust is not None:
         trust = Trust[args.trust.upper()]
     if trust is None:

@@ -82,7 +82,9 @@ def find_line(plan: FilePlan, at: str) -> Place:
     Raises:
         OperatorError: no line has the text.
     """
-    if at.isascii() and at.isdecimal() and int(at) > 0:
+    if at.isascii() and at.isdecimal():
+        if int(at) == 0:
+            raise OperatorError("gateway explain: --at: lines are counted from 1")
         return Place(int(at))
     text = os.fsencode(at)
     found: list[int] = []

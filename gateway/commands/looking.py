@@ -118,10 +118,12 @@ def _rules(args: argparse.Namespace) -> dict[str, Rule] | None:
     if args.state_dir is not None:
         return None
     from gateway.config import load, read_rules
+    from gateway.loading import parser_of
     from rules.merge import merge
 
     with in_one_line():
-        rules = merge(read_rules(load(configuration(args.config)))).rules
+        config = load(configuration(args.config))
+        rules = merge(read_rules(config, parser_of(config).grammars)).rules
     return {rule.name: rule for rule in rules}
 
 

@@ -29,8 +29,8 @@ class Clock:
         return f"{moment:%H:%M:%S}" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M:%S}"
 
     def day(self) -> str:
-        """Write the time of the event with its day of the week, by which hours are told."""
-        return f"{datetime.fromtimestamp(self.now, self.zone):%a %Y-%m-%d %H:%M:%S}"
+        """Write the time of the event with its day of the week, by which hours are told, and its zone."""
+        return f"{datetime.fromtimestamp(self.now, self.zone):%a %Y-%m-%d %H:%M:%S %Z}"
 
 
 def about(key: Key | None, by: tuple[str, ...]) -> str:

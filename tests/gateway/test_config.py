@@ -176,7 +176,7 @@ def test_rule_files_are_files_and_patterns(folder: Path) -> None:
     assert found.rules == (folder / "rules/b.yaml", folder / "rules/a.yaml")
     absolute = load_text(folder, MINIMUM + f"rules: ['{folder}/rules/a*']\n")
     assert absolute.rules == (folder / "rules/a.yaml",)
-    loaded = read_rules(found)
+    loaded = read_rules(found, ())
     assert [file.file for file in loaded] == [
         "library/sudo.yaml",
         "library/ssh.yaml",
@@ -191,7 +191,7 @@ def test_a_rule_file_that_cannot_be_read_is_one_error_of_its_own(folder: Path) -
     (folder / "bad.yaml").write_bytes(b"- rule: \xff\n")
     (folder / "good.yaml").write_text("- {rule: x, match: {}}\n")
     found = load_text(folder, MINIMUM + "rules: ['*d.yaml']\n")
-    bad, good = read_rules(found)
+    bad, good = read_rules(found, ())
     assert [str(error) for error in bad.errors] == [
         f"{folder}/bad.yaml:1:9: the octet 0xFF is no UTF-8; save the file as UTF-8"
     ]

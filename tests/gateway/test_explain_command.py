@@ -110,8 +110,11 @@ def test_the_sender_decides_whether_a_process_starts(capsys: pytest.CaptureFixtu
     assert not trusted("--trust", "datagram")
     assert not trusted("--source", "net", "--from", "192.0.2.1")
     assert trusted("--source", "net", "--from", "127.0.0.1")
+    capsys.readouterr()
     assert main(["explain", FAILED, "--source", "net"]) == 0
-    assert "starts nothing: the sender is known by network, and the rule wants account" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "without --from the sender is taken for none" in told.err
+    assert "starts nothing: the sender is known by network, and the rule wants account" in told.out
 
 
 @pytest.mark.usefixtures("folder")

@@ -245,6 +245,7 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: list[str], said:
     ("words", "said"),
     [
         (["auth.log", "--at", "99"], "auth.log has only 10 lines"),
+        (["auth.log", "--at", "0"], "lines are counted from 1"),
         (["auth.log", "--at", "4"], "line 4 of auth.log is empty"),
         (["auth.log", "--at", "nobody wrote this"], "no line of auth.log has the text 'nobody wrote this'"),
         (["none.log", "--at", "1"], "none.log: it cannot be read"),

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gateway import clock
-from gateway.config import ConfigErrors, load, read_rules
+from gateway.config import ConfigErrors, load
 from gateway.list_files import LOOK, MAX_UNREST, ListFiles
-from gateway.loading import load_again, load_all
+from gateway.loading import load_again, load_all, load_tasks
 from gateway.notices.jobs import GatewayFault
 from gateway.notices.rules import ListEmptied, ListFound, ListKept, ListRead
 from rules.lists import Listed
@@ -265,13 +265,14 @@ def test_a_rule_file_given_as_the_configuration_is_recognised(tmp_path: Path) ->
 
 
 def test_grammars_reach_the_rules(tmp_path: Path) -> None:
-    """A rule may take text apart with any that the gateway has; whoever only asks for tasks need not have them."""
-    rules = "[{rule: r, match: {}, capture: {field: log.message, grammar: sshd}}]"
+    """A rule may take text apart with any that the gateway has; the runner finds the same rules right."""
+    rules = "[{rule: r, match: {}, capture: {field: log.message, grammar: sshd}, do: {run: [/bin/true]}}]"
     path = config(tmp_path, "", rules)
     assert not load_all(path).errors
+    assert list(load_tasks(path)) == ["r/do/1"]
     wrong = config(tmp_path, "", rules.replace("sshd", "shd"))
     assert 'there is no grammar "shd"; did you mean "sshd"?' in str(load_all(wrong).errors[0])
-    assert not read_rules(load(wrong))[0].errors
+    assert not load_tasks(wrong)
 
 
 def test_listed_is_a_value(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from gateway.config import PROCESSES, Config, Limits, load, read_rules
 from gateway.drop_config import usual_drop
 from gateway.jobs.retention import Retention
 from gateway.listen_address import Address
+from gateway.loading import parser_of
 from gateway.outgoing_config import SendmailSettings
 from gateway.sample import config_text, rule_texts
 from gateway.source_config import TlsSource, place_of
@@ -60,7 +61,7 @@ def test_the_checkouts_configuration_loads_without_a_word(tmp_path: Path) -> Non
     found = load(copy / "gateway.yaml")
     assert not found.warnings
     assert all(place_of(source).startswith(("127.0.0.1:", str(copy))) for source in found.sources)
-    for file in read_rules(found):
+    for file in read_rules(found, parser_of(found).grammars):
         assert file.rules
         assert not file.errors
         assert not file.warnings
