@@ -87,8 +87,14 @@ def battery(folder: Path, rounds: int, chance: random.Random, report: Report) ->
 
 
 def _keeper(victim: Victim) -> int:
-    wait_until(lambda: bool(children(victim.pid)), "the runner to be started", detail=victim.report)
-    return children(victim.pid)[0]
+    found: list[int] = []  # at the next look it may be between two lives
+
+    def look() -> bool:
+        found[:] = children(victim.pid)
+        return bool(found)
+
+    wait_until(look, "the runner to be started", detail=victim.report)
+    return found[0]
 
 
 def _acted(file: Path) -> Counter[int]:

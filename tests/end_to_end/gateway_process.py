@@ -111,10 +111,11 @@ class GatewayProcess(Program):
         return {"run": [sys.executable, "-I", "-S", str(RECORD), str(self._records), *arguments]}
 
     def runs(self) -> list[Run]:
-        """Return what was recorded so far, in order."""
+        """Return what was recorded so far, in order; a line that is being written is left out."""
         if not self._records.exists():
             return []
-        return [Run(**json.loads(line)) for line in self._records.read_text("utf-8").splitlines()]
+        lines = self._records.read_bytes().decode("utf-8", "replace").split("\n")[:-1]
+        return [Run(**json.loads(line)) for line in lines]
 
     def wait_for_runs(self, number: int) -> list[Run]:
         """Wait until so many runs are recorded and return them."""
